@@ -1,0 +1,312 @@
+"""The command ``lucyte``: one thin function per verb; everything heavy is imported inside."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lucyte.schema.errors import LucyteError, UsageError
+
+app = typer.Typer(
+    name="lucyte",
+    help="Raw fluorescence microscopy to cell states, lineages and explanations you can falsify.",
+    epilog="First run: lucyte demo -o demo   Your data: lucyte init IMAGES -o plan.toml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+STOPPED = 130
+"""What typer exits with when a person presses Ctrl-C."""
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; default one per core.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random step.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+ChannelMap = Annotated[
+    str, typer.Option("--channels", help="New names for channels, e.g. GFP=w1,RFP=w2.")
+]
+Select = Annotated[
+    list[str] | None, typer.Option("--select", help="Position along a foreign axis, e.g. M=0.")
+]
+Pages = Annotated[str, typer.Option("--pages", help="What pages of a plain TIFF are: T, Z or C.")]
+PixelSize = Annotated[
+    float | None, typer.Option("--pixel-size-um", help="Micrometres per pixel: your word.")
+]
+
+
+@app.command(epilog="Example: lucyte info plate/   lucyte info image.nd2 --json")
+def info(
+    path: Annotated[Path, typer.Argument(help="A file, folder, glob or OME-Zarr.")],
+    json_output: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Tell what a file or folder holds: axes, channels, wells, sizes, problems."""
+    from lucyte.pipeline.info import describe, describe_text
+
+    facts = describe(path)
+    if json_output:
+        import json
+
+        print(json.dumps(facts, indent=2))
+    else:
+        print(describe_text(facts))
+
+
+@app.command(epilog="Example: lucyte init plate/ -o plan.toml && lucyte run plan.toml -o out")
+def init(
+    images: Annotated[Path, typer.Argument(help="A file, folder or glob of images.")],
+    out: Out = Path("plan.toml"),
+    channels: ChannelMap = "",
+    pixel_size_um: PixelSize = None,
+    plate_map: Annotated[
+        Path | None, typer.Option("--plate-map", help="CSV with well, condition ...")
+    ] = None,
+    layout: Annotated[str, typer.Option("--layout", help="How names are read.")] = "auto",
+    pattern: Annotated[
+        str, typer.Option("--pattern", help="Regular expression with named groups.")
+    ] = "",
+    select: Select = None,
+    pages: Pages = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
+) -> None:
+    """Look at images and write a starter plan that says what was seen."""
+    from lucyte.pipeline.starter import write_starter
+
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists; choose another name with -o, or replace it with --force.")
+    reading = {
+        "plate_map": plate_map,
+        "layout": layout,
+        "pattern": pattern,
+        "pixel_size_um": pixel_size_um,
+        **_reading(channels, select, pages),
+    }
+    print(write_starter(images, out, reading))
+    _next(f"lucyte run {shlex.quote(str(out))} -o out")
+
+
+@app.command(epilog="Example: lucyte run plan.toml -o out --workers 2")
+def run(
+    plan: Annotated[Path, typer.Argument(help="A plan; make one with lucyte init.")],
+    out: Out = Path("run"),
+    workers: Workers = None,
+    copy_images: Annotated[
+        bool, typer.Option("--copy-images", help="Copy pixels into the run folder.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do the whole job: raw images to report. A stopped run goes on with the same command."""
+    from lucyte.pipeline.run import run_plan_file
+
+    done = run_plan_file(plan, out, workers=workers, copy_images=copy_images, quiet=quiet)
+    print(done.summary)
+    _next(f"open {out / 'report.html'}")
+
+
+@app.command(epilog="Example: lucyte simulate autophagy -o plate --seed 1")
+def simulate(
+    world: Annotated[str, typer.Argument(help="autophagy or shortcut.")],
+    out: Out = Path("simulated"),
+    seed: Seed = 0,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the world, KEY=VALUE.")
+    ] = None,
+) -> None:
+    """Make cells whose causes are known, with the truth beside the images."""
+    from lucyte.pipeline.simulated import write_world
+
+    print(write_world(world, out, seed, setting or []))
+    _next(f"lucyte init {shlex.quote(str(out / 'images'))} -o plan.toml")
+
+
+@app.command(epilog="Example: lucyte merge plate/ -o pictures")
+def merge(
+    images: Annotated[Path, typer.Argument(help="A file, folder or glob of images.")],
+    out: Out = Path("pictures"),
+    channels: ChannelMap = "",
+    select: Select = None,
+    pages: Pages = "",
+) -> None:
+    """Turn raw channels into colour pictures that a person can read."""
+    from lucyte.pipeline.pictures import merge_images
+
+    print(merge_images(images, out, _reading(channels, select, pages)))
+
+
+@app.command(epilog="Example: lucyte segment images/ -o out --kind nucleus --channel DNA")
+def segment(
+    images: Annotated[Path, typer.Argument(help="A file, folder or glob of images.")],
+    out: Out = Path("segmented"),
+    kind: Annotated[str, typer.Option(help="nucleus, cell ...; default from the channels.")] = "",
+    channel: Annotated[list[str] | None, typer.Option(help="Channel(s) to look in.")] = None,
+    diameter_px: Annotated[float | None, typer.Option(help="Typical diameter; else found.")] = None,
+    channels: ChannelMap = "",
+    select: Select = None,
+    pages: Pages = "",
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find objects: OUT/labels/STEM.tif and OUT/objects.parquet."""
+    from lucyte.pipeline.single import segment_images
+
+    print(
+        segment_images(
+            images,
+            out,
+            {"kind": kind, "channels": channel or [], "diameter_px": diameter_px},
+            _reading(channels, select, pages),
+            workers=workers,
+            quiet=quiet,
+        )
+    )
+    _next(f"lucyte track {shlex.quote(str(out / 'labels'))} -o tracks")
+
+
+@app.command(epilog="Example: lucyte track labels/ -o out --images 01")
+def track(
+    labels: Annotated[Path, typer.Argument(help="A folder of label images, one per frame.")],
+    out: Out = Path("tracks"),
+    images: Annotated[Path | None, typer.Option(help="The images the labels were made on.")] = None,
+    max_distance: Annotated[str, typer.Option(help="Longest step: px, um or diameter.")] = "auto",
+    max_gap: Annotated[int, typer.Option(min=0, help="Frames an object may be missing.")] = 1,
+    divisions: Annotated[bool, typer.Option(help="Allow cells to divide.")] = True,
+) -> None:
+    """Link label images into lineages: OUT/mask*.tif, OUT/res_track.txt, OUT/tracks.geff."""
+    from lucyte.pipeline.single import track_labels
+
+    settings = {"max_distance": max_distance, "max_gap": max_gap, "divisions": divisions}
+    print(track_labels(labels, out, settings, images))
+    _next(f"lucyte validate {shlex.quote(str(out))} REFERENCE --task tracking")
+
+
+@app.command(epilog="Example: lucyte validate out 01_GT --task tracking -o scores")
+def validate(
+    prediction: Annotated[Path, typer.Argument(help="What was found: labels, boxes or tracks.")],
+    reference: Annotated[Path, typer.Argument(help="The truth, in the same form.")],
+    task: Annotated[str, typer.Option(help="instance or tracking.")],
+    out: Out = Path("validated"),
+) -> None:
+    """Score predictions against truth: OUT/scores.csv and OUT/evidence.json."""
+    from lucyte.pipeline.validate import validate_files
+
+    print(validate_files(prediction, reference, task, out))
+
+
+@app.command(epilog="Example: lucyte report out")
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+) -> None:
+    """Write the report of a finished run again."""
+    from lucyte.pipeline.run import report_again
+
+    print(report_again(run_folder).summary)
+
+
+@app.command(epilog="Example: lucyte demo -o demo")
+def demo(out: Out = Path("demo"), seed: Seed = 0, workers: Workers = None) -> None:
+    """Simulate a plate (2 conditions x 6 wells x 2 sites x 5 frames) and do the whole job on it."""
+    from lucyte.pipeline.simulated import run_demo
+
+    print(run_demo(out, seed, workers))
+    _next(f"open {out / 'report.html'}")
+
+
+@app.command(epilog="Example: lucyte bench track")
+def bench(
+    what: Annotated[
+        list[str] | None, typer.Argument(help="start, memory, features, track; default all.")
+    ] = None,
+    out: Out = Path("docs/benchmarks.md"),
+) -> None:
+    """Measure speed and memory beside peers, in one run, and write the table."""
+    from lucyte.testing.bench import run_benchmarks
+
+    print(run_benchmarks(what or [], out))
+
+
+def _reading(channels: str, select: list[str] | None, pages: str) -> dict[str, Any]:
+    """Keys of ``[input]`` that say how files are read."""
+    chosen = dict(each.partition("=")[::2] for each in select or [])
+    return {"channels": _pairs(channels), "select": chosen, "pages": pages or None}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """``NEW=OLD,NEW=OLD`` as a mapping."""
+    pairs: dict[str, str] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        new, equals, old = part.partition("=")
+        if not (new and equals and old):
+            raise UsageError(f"--channels: write NEW=OLD, e.g. GFP=w1,RFP=w2; got {part!r}.")
+        pairs[new] = old
+    return pairs
+
+
+def _next(command: str) -> None:
+    print(f"Next: {command}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lucyte import __version__
+
+        print(f"lucyte {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the verb."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; a person's mistake is one line on standard error, never a traceback.
+
+    Exits with 0 (done), 1 (failed) or 2 (wrong use).
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # small matrices: threads cost time and change sums
+    try:
+        return app(args=arguments)
+    except LucyteError as error:
+        print(f"lucyte: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except SystemExit as done:
+        if done.code != STOPPED:
+            raise
+        print("lucyte: stopped. The same command goes on where it was.", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+    except OSError as error:
+        print(f"lucyte: {_disk_trouble(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _disk_trouble(error: OSError) -> str:
+    """A file that cannot be made, read or written, in one line."""
+    import errno
+
+    told = {
+        errno.ENOSPC: "disk full. Free some space and run again.",
+        errno.EDQUOT: "disk full. Free some space and run again.",
+        errno.EACCES: "no permission. Choose another folder with -o.",
+        errno.EPERM: "no permission. Choose another folder with -o.",
+        errno.EROFS: "no permission. Choose another folder with -o.",
+        errno.EEXIST: "is in the way. Choose another folder with -o.",
+        errno.ENOTDIR: "a file stands where a folder is needed. Choose another folder with -o.",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    return where + told.get(error.errno or 0, f"{error.strerror or error}.")

@@ -1,0 +1,191 @@
+"""Exchanging the background of a cell, and how far a model's answer moves with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucyte.evidence.donors import Donors, NoDonorError
+from lucyte.evidence.inputs import FEWEST_FREE, free_level, grown
+from lucyte.schema.crops import CropSet
+from lucyte.schema.protocols import MASK_CHANNEL, Predictor
+from lucyte.stats.intervals import Interval, unit_mean_interval
+
+Floats = npt.NDArray[np.float64]
+Light = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+BATCH = 128
+"""Cells whose exchanged pictures are held at once; bounds the memory."""
+
+EXCHANGES = {
+    "medium": "the pixels outside the cell and the level of light that adds through it",
+    "level": "the level of light alone, inside and outside",
+    "surroundings": "the pixels outside the cell alone",
+}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """How the background is exchanged and judged.
+
+    Attributes
+    ----------
+    margin : float
+        Share of the distance between the classes' logits that an exchange may move an answer.
+    fails_at : float
+        Share from which the background decides about as much as the cells do.
+    per_unit : int
+        Cells asked about in each unit.
+    halo_px : int
+        Width around the cell that stays with it.
+    seed : int
+    """
+
+    margin: float = 0.2
+    fails_at: float = 0.5
+    per_unit: int = 60
+    halo_px: int = 3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What one exchange did, per unit."""
+
+    reliance: Interval
+    units: Mapping[str, float]
+    sham: Mapping[str, float]
+    flipped: float
+    flipped_sham: float
+
+
+def move(
+    predictor: Predictor, cells: CropSet, donors: Donors, settings: Exchange
+) -> tuple[dict[str, Moved] | None, float]:
+    """What every exchange does to the answers, and the distance between the classes in logits.
+
+    None where the model does not tell the classes apart.
+
+    Raises
+    ------
+    NoDonorError
+        Too little background to exchange with.
+    """
+    rng = np.random.default_rng(settings.seed)
+    own_levels = free_level(cells, settings.halo_px)
+    known = np.isfinite(own_levels).all(axis=1)
+    if not known.any() or len(cells.take(known).classes) < 2:
+        raise NoDonorError(f"fewer than {FEWEST_FREE} cell-free pixels around the cells of a class")
+    cells, own_levels = cells.take(known), own_levels[known]
+    classes = list(predictor.classes)
+    own = np.array([classes.index(name) for name in cells.labels])
+    others = [[k for k in np.unique(own).tolist() if k != mine] for mine in own]
+    other = np.array([rng.choice(each) for each in others])
+    before = _answers(predictor, cells, cells.crops)
+    gap = _gap(before, own, other, cells)
+    if not gap > 1e-6:
+        return None, gap
+    pairs = {
+        True: [donors.choose(classes[k], g, rng) for k, g in zip(other, cells.groups, strict=True)],
+        False: [donors.choose(classes[k], g, rng) for k, g in zip(own, cells.groups, strict=True)],
+    }
+    moves: dict[tuple[str, bool], Floats] = {}
+    flips: dict[tuple[str, bool], Floats] = {}
+    rows = np.arange(len(cells))
+    for swapped, chosen in pairs.items():
+        lift = (donors.levels[chosen] - own_levels)[:, :, None, None]
+        told: dict[str, list[Floats]] = {name: [] for name in EXCHANGES}
+        for start in range(0, len(cells), BATCH):
+            at = rows[start : start + BATCH]
+            some, beside = cells.take(at), np.stack([donors.surface(chosen[k], rng) for k in at])
+            stay = grown(some.masks, settings.halo_px)[:, None]
+            for name in EXCHANGES:
+                picture = _exchanged(name, some.crops.astype(np.float32), lift[at], (stay, beside))
+                told[name].append(_answers(predictor, some, picture))
+        for name, answers in told.items():
+            after = np.concatenate(answers)
+            margin = after[rows, other] - after[rows, own]
+            moves[name, swapped] = margin - (before[rows, other] - before[rows, own])
+            flips[name, swapped] = (after.argmax(axis=1) != before.argmax(axis=1)).astype(float)
+    return {
+        name: _per_unit(
+            moves[name, True] / gap,
+            moves[name, False] / gap,
+            (flips[name, True], flips[name, False]),
+            cells,
+        )
+        for name in EXCHANGES
+    }, gap
+
+
+def _exchanged(
+    name: str, raw: Light, lift: Light, around: tuple[npt.NDArray[np.bool_], Light]
+) -> Light:
+    """Crops ``N C Y X`` with this part of their background exchanged."""
+    stay, beside = around
+    if name == "level":
+        return raw + lift
+    return np.where(stay, raw + lift if name == "medium" else raw, beside)
+
+
+def _per_unit(swapped: Floats, sham: Floats, flips: tuple[Floats, Floats], cells: CropSet) -> Moved:
+    groups = np.asarray(cells.groups, dtype=str)
+
+    def by_unit(values: Floats) -> dict[str, float]:
+        return {str(u): float(values[groups == u].mean()) for u in np.unique(groups)}
+
+    flipped = [unit_mean_interval(each, cells.groups).estimate for each in flips]
+    return Moved(
+        unit_mean_interval(swapped - sham, cells.groups),
+        by_unit(swapped - sham),
+        by_unit(sham),
+        *flipped,
+    )
+
+
+def _answers(predictor: Predictor, cells: CropSet, pictures: npt.NDArray[Any]) -> Floats:
+    """Logits, batch by batch."""
+    starts = range(0, len(cells), BATCH)
+    parts = [np.arange(at, min(at + BATCH, len(cells))) for at in starts]
+    told = [predictor.logits(_planes(predictor, cells.take(at), pictures[at])) for at in parts]
+    return np.concatenate(told).astype(np.float64)
+
+
+def _planes(predictor: Predictor, cells: CropSet, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    planes = []
+    for name in predictor.channels:
+        if name == MASK_CHANNEL:
+            planes.append(cells.masks.astype(pictures.dtype))
+        elif name in cells.channels:
+            planes.append(pictures[:, cells.channels.index(name)])
+        else:
+            cells.for_channels([name])
+    return np.stack(planes, axis=1)
+
+
+def _gap(before: Floats, own: Rows, other: Rows, cells: CropSet) -> float:
+    """Distance between the classes: how far units of a class lean to it, both sides added."""
+    rows = np.arange(len(own))
+    lean = before[rows, own] - before[rows, other]
+    truth = np.asarray(cells.labels, dtype=str)
+    groups = np.asarray(cells.groups, dtype=str)
+    sides = []
+    for name in cells.classes:
+        at = truth == name
+        sides.append(unit_mean_interval(lean[at], groups[at]).estimate)
+    return 2 * float(np.mean(sides))
+
+
+def sample(cells: CropSet, settings: Exchange) -> CropSet:
+    """At most ``per_unit`` cells of each unit, drawn at random."""
+    rng = np.random.default_rng(settings.seed)
+    groups = np.asarray(cells.groups, dtype=str)
+    kept = [
+        rng.permutation(np.flatnonzero(groups == unit))[: settings.per_unit]
+        for unit in np.unique(groups)
+    ]
+    return cells.take(np.sort(np.concatenate(kept))) if kept else cells

@@ -1,0 +1,72 @@
+"""The guard rule: a challenge warns without significance and reassures only on evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lucyte.evidence.retrain import HeldOut
+from lucyte.schema.finding import Verdict
+from lucyte.stats.intervals import FEWEST
+
+APART = 2.0
+"""Gap between classes, in standard deviations between units, that chance rarely makes."""
+MANY = 10
+FEWEST_TO_REASSURE = 4
+"""Units without which not even every unit below the margin is evidence."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and the sentence that says what it rests on."""
+
+    verdict: Verdict
+    because: str
+
+
+def judge(shortcut: HeldOut, cells: float, margin: float) -> Judgement:
+    """Compare what a shortcut tells with what the cells tell.
+
+    fail
+        The shortcut gains at least ``margin`` above 0.5, is within ``margin`` of the cells, and
+        it is not two or three units that happened to fall right: the classes lie at least two
+        standard deviations between units apart, or the interval over more than 10 units excludes
+        0.5. No p-value is asked for.
+    pass
+        The interval's upper end (fewer than 6 units: every unit) is below ``0.5 + margin``.
+    inconclusive
+        Anything else.
+
+    Parameters
+    ----------
+    shortcut : HeldOut
+    cells : float
+        AUROC of the cells themselves, by the same learner on the plain crops; nan if unknown.
+    margin : float
+        AUROC above 0.5 that a shortcut may gain.
+    """
+    if shortcut.undefined:
+        return Judgement("inconclusive", shortcut.undefined)
+    limit = 0.5 + margin
+    values = list(shortcut.units.values())
+    many = len(values) > MANY and shortcut.low is not None and shortcut.low > 0.5
+    as_well = shortcut.auroc >= limit and not shortcut.auroc < cells - margin
+    if as_well and (shortcut.apart >= APART or many):
+        return Judgement("fail", "about as well as the cells do")
+    if as_well:
+        return Judgement(
+            "inconclusive",
+            "about as well as the cells do, but units of one class differ among themselves by as "
+            "much",
+        )
+    if len(values) < FEWEST:
+        if len(values) >= FEWEST_TO_REASSURE and max(values) < limit:
+            return Judgement("pass", f"every unit stays below {limit:.2f}")
+        return Judgement(
+            "inconclusive", f"with {len(values)} units only a clear answer would reassure"
+        )
+    if shortcut.high is not None and shortcut.high < limit:
+        return Judgement("pass", f"the interval ends at {shortcut.high:.2f}, below {limit:.2f}")
+    if shortcut.auroc >= limit and shortcut.auroc < cells - margin:
+        return Judgement("inconclusive", "more than chance, less than the cells do")
+    high = "no interval" if shortcut.high is None else f"the interval reaches {shortcut.high:.2f}"
+    return Judgement("inconclusive", f"{high}, which does not rule out a gain above {limit:.2f}")

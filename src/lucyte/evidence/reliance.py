@@ -1,0 +1,176 @@
+"""Whether this model relies on the background: exchange it and watch the answers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lucyte.evidence.donors import Donors, NoDonorError
+from lucyte.evidence.exchange import EXCHANGES, Exchange, Moved, move, sample
+from lucyte.schema.crops import CropSet
+from lucyte.schema.errors import UsageError
+from lucyte.schema.finding import Finding, Verdict
+from lucyte.schema.protocols import Predictor
+from lucyte.stats.intervals import FEWEST, Interval
+
+__all__ = ["Exchange", "model_relies"]
+
+QUESTION = "Does this model look at the cell rather than at the background?"
+JUDGED = ("medium", "level")
+"""A model that subtracts the local background answers wrongly when only its surroundings are
+exchanged, though it is right in any real medium; so that exchange is shown, not judged."""
+
+
+def model_relies(predictor: Predictor, crops: CropSet, how: Exchange | None = None) -> Finding:
+    """Give each cell the background of the other class and see how far its answer moves.
+
+    For a cell of class a and a donor of class b in another unit, the answer is the logit margin
+    ``s = logit_b - logit_a``. Reliance is ``(move with the donor of b) - (move with a donor of a,
+    the sham)``, as a share of the distance between the classes: 0, the background does not
+    matter; 1, it decides all. Averaged over the cells of each unit, then over units.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Its channels may include ``mask:cell``, which stays the cell's own.
+    crops : CropSet
+        Cells; cell-free places serve as donors where there are any, otherwise the cell-free
+        pixels of other crops, drawn pixel by pixel.
+    how : Exchange
+
+    Returns
+    -------
+    Finding
+        ``background.model_relies``; every exchange in its details.
+
+    Raises
+    ------
+    UsageError
+        No cells, one class, or classes that the model does not know.
+    """
+    settings = how or Exchange()
+    cells = sample(crops.of_kind("cell"), settings)
+    if len(cells.classes) < 2:
+        raise UsageError(f"exchanging backgrounds needs cells of two classes, got {cells.classes}.")
+    strange = sorted(set(cells.classes) - set(predictor.classes))
+    if strange:
+        raise UsageError(
+            f"the model knows the classes {list(predictor.classes)}, the cells are {strange}; "
+            "give the cells' states under the model's names."
+        )
+    donors = Donors.of(crops, settings.halo_px)
+    try:
+        moved, gap = move(predictor, cells, donors, settings)
+    except NoDonorError as error:
+        return _undefined(str(error), crops.unit)
+    if moved is None:
+        told = (
+            f"The model does not tell the classes apart here (their answers differ by {gap:.2f} "
+            "logits on average), so there is nothing for it to rely on."
+        )
+        return _undefined(told, crops.unit)
+    return _finding(moved, gap, crops.unit, settings)
+
+
+def _finding(moved: dict[str, Moved], gap: float, unit: str, settings: Exchange) -> Finding:
+    name = max(JUDGED, key=lambda each: moved[each].reliance.estimate)
+    worst = moved[name].reliance
+    values = list(moved[name].units.values())
+    upset = float(np.mean(np.abs(list(moved[name].sham.values()))))
+    verdict: Verdict = "inconclusive"
+    seen = (
+        f"Giving each cell the background of the other class ({EXCHANGES[name]}) moves its answer "
+        f"{worst.estimate:.0%} of the way to that class{_range(worst, values, unit)} and turns "
+        f"{moved[name].flipped:.0%} of the answers (exchange within the class: "
+        f"{moved[name].flipped_sham:.0%})"
+    )
+    ahead = sum(value > settings.margin for value in values) / len(values)
+    if worst.estimate >= settings.fails_at and ahead >= 0.75:
+        verdict, rest = "fail", "this model reads the background"
+    elif upset > settings.fails_at:
+        rest = (
+            f"but an exchange within the class moves answers by {upset:.0%} too, so the model "
+            "reacts to the exchange itself"
+        )
+    elif _reassures(moved, settings):
+        verdict, rest = "pass", f"below the {settings.margin:.0%} allowed"
+    else:
+        rest = f"neither below the {settings.margin:.0%} allowed nor decisive"
+    return Finding(
+        name="background.model_relies",
+        question=QUESTION,
+        verdict=verdict,
+        statistic=worst.estimate,
+        low=worst.low,
+        high=worst.high,
+        n=worst.n,
+        unit=unit,
+        assumed=(
+            "medium light adds through the cell as it does beside it",
+            "outlines hold the whole cell",
+            f"{unit}s are independent",
+        ),
+        why=f"{seen}: {rest}.",
+        statistic_name="reliance",
+        details={
+            "exchanges": [_told(each, moved[each]) for each in EXCHANGES],
+            "class_distance_logits": gap,
+            "margin": settings.margin,
+            "fails_at": settings.fails_at,
+            "reviewer": (
+                "Paired exchange of background between classes against a sham exchange within "
+                f"class from another {unit}; shift of the logit margin over the distance between "
+                f"class means of {unit} means ({gap:.2f} logits)."
+            ),
+        },
+    )
+
+
+def _reassures(moved: dict[str, Moved], settings: Exchange) -> bool:
+    for name in JUDGED:
+        own = moved[name]
+        if own.reliance.n < FEWEST:
+            if own.reliance.n < 4 or max(own.units.values()) >= settings.margin:
+                return False
+        elif own.reliance.high is None or own.reliance.high >= settings.margin:
+            return False
+    return True
+
+
+def _told(name: str, moved: Moved) -> dict[str, Any]:
+    return {
+        "exchange": name,
+        "what": EXCHANGES[name],
+        "judged": name in JUDGED,
+        "reliance": moved.reliance.estimate,
+        "low": moved.reliance.low,
+        "high": moved.reliance.high,
+        "per_unit": dict(moved.units),
+        "sham_per_unit": dict(moved.sham),
+        "flipped": moved.flipped,
+        "flipped_sham": moved.flipped_sham,
+    }
+
+
+def _range(interval: Interval, values: list[float], unit: str) -> str:
+    if interval.low is not None and interval.high is not None:
+        return f" ({interval.low:.0%} to {interval.high:.0%}, {interval.n} {unit}s)"
+    return f" ({interval.n} {unit}s: {', '.join(f'{v:.0%}' for v in values)})"
+
+
+def _undefined(why: str, unit: str) -> Finding:
+    return Finding(
+        name="background.model_relies",
+        question=QUESTION,
+        verdict="inconclusive",
+        statistic=math.nan,
+        low=None,
+        high=None,
+        n=0,
+        unit=unit,
+        assumed=(),
+        why=why if why.endswith(".") else f"Backgrounds could not be exchanged: {why}.",
+        statistic_name="reliance",
+    )

@@ -1,0 +1,1 @@
+"""Files to nouns and back: image formats, file-name layouts, tables, lineage graphs."""

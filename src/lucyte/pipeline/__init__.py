@@ -1,0 +1,1 @@
+"""The only part that marries stages, reads and writes: plan in, run folder out."""

@@ -1,0 +1,42 @@
+"""``explanations.zarr``: relevance maps keyed to their cells and named channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lucyte.io.atomic import atomic_path
+from lucyte.schema.explanation import Explanation
+
+
+def write_maps(path: Path, maps: Sequence[Explanation]) -> None:
+    """Write maps as one array ``N C Y X`` with the names along N and C in its attributes.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced as a whole.
+    maps : sequence of Explanation
+        All of one method, one size and the same channels.
+    """
+    import zarr
+
+    if not maps:
+        return
+    channels = list(maps[0].maps)
+    stack = np.stack([np.stack([each.maps[name] for name in channels]) for each in maps])
+    with atomic_path(path) as temporary:
+        group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
+        array = group.create_array(maps[0].method, data=stack.astype(np.float32))
+        array.attrs.update(
+            {
+                "dims": ["N", "C", "Y", "X"],
+                "object_id": [each.object_id for each in maps],
+                "channels": channels,
+                "target": [each.target for each in maps],
+                "score": [float(each.score) for each in maps],
+                "unit": "logit margin per px covered",
+            }
+        )

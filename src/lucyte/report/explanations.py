@@ -1,0 +1,129 @@
+"""Why the model said what it said, each method beside the tests that it passed or failed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from markupsafe import Markup
+
+from lucyte.report.cells import portrait
+from lucyte.report.content import ExplainedCell, ReportContent
+from lucyte.report.contributions import contribution_bars, largest
+from lucyte.report.findings import chip
+from lucyte.report.heat_maps import colour_bar, common_limit, heat_map
+from lucyte.report.markup import join
+from lucyte.report.section import Figures, Section, missing
+from lucyte.report.template import fill
+from lucyte.report.wording import count, feature_words, named, number, sentence
+from lucyte.schema.explanation import Explanation
+from lucyte.schema.finding import Finding
+
+MOST_CELLS = 16
+MOST_CHANNELS = 4
+SHORTCUTS = r"background\.\w+"
+"""Findings that say whether a model need look at cells at all."""
+
+
+def explanations_section(content: ReportContent, figures: Figures) -> Section:
+    """One figure per method."""
+    title = "Explanations"
+    methods = list(dict.fromkeys(e.method for c in content.explained for e in c.explanations))
+    if not methods:
+        why = "no cell was explained"
+        return Section("explanations", title, absent=missing(content, "explain", why))
+    parts = [
+        fill(
+            "explanations.html",
+            model=[chip(each) for each in content.findings if re.fullmatch(SHORTCUTS, each.name)],
+        )
+    ]
+    parts += [_method(content, method, figures) for method in methods]
+    return Section("explanations", title, join(parts))
+
+
+def findings_on(method: str, findings: tuple[Finding, ...]) -> list[Finding]:
+    """Findings on explanations that concern a method: by its name, or by no method's name.
+
+    A finding names a method in ``details["method"]`` or as a part of its dotted name.
+    """
+    own = [each for each in findings if each.group == "explanation"]
+    return [
+        each for each in own if each.details.get("method", method) == method or _says(each, method)
+    ]
+
+
+def _says(finding: Finding, method: str) -> bool:
+    return method in finding.name.split(".")
+
+
+def _method(content: ReportContent, method: str, figures: Figures) -> Markup:
+    pairs = [
+        (each, one)
+        for each in content.explained
+        for one in each.explanations
+        if one.method == method
+    ]
+    shown = pairs[:MOST_CELLS]
+    explanations = [one for _, one in pairs]
+    limit, reach = common_limit(explanations), largest(explanations)
+    maps = any(one.maps for one in explanations)
+    targets = list(dict.fromkeys(one.target for one in explanations))
+    target = targets[0] if len(targets) == 1 else "the named state"
+    body = fill(
+        "method.html",
+        name=sentence(feature_words(method)),
+        tests=[chip(each) for each in findings_on(method, content.findings)],
+        bar=colour_bar(limit, target) if maps else "",
+        cards=[_card(cell, one, (limit, reach), content.kind) for cell, one in shown],
+    )
+    return figures.figure(f"explanation-{method}", body, _caption(method, pairs, maps), wide=True)
+
+
+def _card(
+    each: ExplainedCell, one: Explanation, limits: tuple[float, float], kind: str
+) -> dict[str, Any]:
+    limit, reach = limits
+    cell = each.cell
+    maps = [
+        {
+            "channel": channel,
+            "svg": heat_map(
+                one.maps[channel], limit, cell, f"{feature_words(one.method)}, channel {channel}"
+            ),
+        }
+        for channel in list(one.maps)[:MOST_CHANNELS]
+    ]
+    return {
+        "id": cell.object_id,
+        "where": ", ".join(part for part in (_given(cell.condition), cell.well) if part),
+        "state": cell.state,
+        "p": "" if cell.p is None else f"{cell.p:.2f}",
+        "picture": portrait(cell, f"Cell {cell.object_id}, {named(cell.condition)}"),
+        "maps": maps,
+        "bars": contribution_bars(one, reach, kind) if one.contributions else "",
+        "target": one.target,
+        "score": number(one.score),
+        "baseline": number(one.baseline),
+    }
+
+
+def _given(condition: str) -> str:
+    return f"condition {condition}" if condition else ""
+
+
+def _caption(method: str, pairs: list[tuple[ExplainedCell, Explanation]], maps: bool) -> str:
+    words = [f"{sentence(feature_words(method))} for {count(min(len(pairs), MOST_CELLS), 'cell')}."]
+    if maps:
+        words.append(
+            "All maps share one colour scale, in units of the score; lines enclose what reaches "
+            "half of it (dashed: speaks against)."
+        )
+    if any(one.contributions for _, one in pairs):
+        words.append(
+            "Bars and starting value add up to the score, the log odds of the state; all cells "
+            "share one scale."
+        )
+    if len(pairs) > MOST_CELLS:
+        words.append(f"{len(pairs) - MOST_CELLS} further cells are in explanations.zarr.")
+    return " ".join(words)

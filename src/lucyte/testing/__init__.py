@@ -1,0 +1,1 @@
+"""Worlds with known truth and benchmark bodies; other packages may use them."""

@@ -1,0 +1,1 @@
+"""Benchmark bodies, one idea per file; each has ``measure() -> Outcome``."""

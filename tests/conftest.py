@@ -1,0 +1,24 @@
+"""Shared fixtures: the real data, where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+settings.register_profile("lucyte", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("lucyte")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images; LUCYTE_DATA overrides. Skips where it is absent."""
+    folder = Path(os.environ.get("LUCYTE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real images (../shared/data) are not on this machine")
+    return folder
