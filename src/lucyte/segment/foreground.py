@@ -1,11 +1,10 @@
-"""Foreground by one threshold: where the compressed light is more than background."""
+"""Foreground by one threshold: where the light is more than background."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage as ndi
 
 from lucyte.segment.light import Plane
@@ -15,14 +14,14 @@ Threshold = Literal["otsu", "local", "li", "triangle"]
 
 
 def foreground(
-    bright: Plane, side: float, method: Threshold = "otsu", sensitivity: float = 1.0
+    values: Plane, side: float, method: Threshold = "otsu", sensitivity: float = 1.0
 ) -> Mask:
     """Where there is an object: above the threshold, small holes filled, specks and hairs gone.
 
     Parameters
     ----------
-    bright : float32 array Y X
-        Compressed light, 0 at background.
+    values : float32 array Y X
+        Light above background, 0 at background.
     side : float
         Diameter of a typical object in px of this array.
     method : str
@@ -30,12 +29,24 @@ def foreground(
     sensitivity : float
         Multiplies the threshold's distance from background.
     """
-    if float(bright.max()) - float(bright.min()) <= 1e-6:
-        return np.zeros(bright.shape, dtype=np.bool_)
-    one = level(bright, "otsu" if method == "local" else method)
-    surface: npt.NDArray[Any] | float = one * sensitivity
-    if method == "local":
-        around = ndi.gaussian_filter(bright, 1.5 * side, mode="nearest")
-        surface = np.clip(around, 0.5 * one, 1.5 * one) * sensitivity
-    mask = fill_holes(bright > surface, 0.4 * side**2)
+    surface = threshold_surface(values, side, method)
+    mask = fill_holes(values > surface * np.float32(sensitivity), 0.4 * side**2)
     return opened(mask, side)
+
+
+def threshold_surface(values: Plane, side: float, method: Threshold) -> Plane:
+    """The level at every px; infinite where nothing stands out.
+
+    Returns
+    -------
+    float32 array Y X
+        One number everywhere but for ``local``.
+    """
+    if float(values.max()) - float(values.min()) <= 1e-6:
+        return np.full_like(values, np.inf)
+    one = np.float32(level(values, "otsu" if method == "local" else method))
+    if method != "local":
+        return np.full_like(values, one)
+    around = ndi.gaussian_filter(values, 1.5 * side, mode="nearest")
+    out: Plane = np.clip(around, 0.5 * one, 1.5 * one)
+    return out

@@ -22,6 +22,7 @@ _SPREADS, _SPAN = 3.0, 0.035
 _GRID_LIMIT = 4
 _NARROWEST = 0.14
 _TAIL = 2.5
+_BRIGHTEST, _FAINT = 0.998, 20.0
 
 
 def finite(plane: npt.NDArray[Any]) -> Plane:
@@ -122,6 +123,27 @@ def light(planes: Sequence[npt.NDArray[Any]], window_px: float, smooth_px: float
         span = float(np.quantile(quiet, 0.995)) - float(np.median(quiet))
         scale = max(_SPREADS * background_spread(quiet), _SPAN * span)
         part = compress(quiet, scale) if scale > 0 else np.zeros_like(quiet)
+        total = part if total is None else total + part
+    assert total is not None
+    return total / np.float32(len(planes))
+
+
+def linear_light(planes: Sequence[npt.NDArray[Any]], window_px: float, smooth_px: float) -> Plane:
+    """Mean over channels of the light above background, not compressed; each at most 1.
+
+    A channel's 1 is its own brightest 0.2 %, or 20 spreads of its background where cells are fewer
+    than that; so debris does not rule, and a channel without cells stays near 0. One level for the
+    image belongs here: on compressed light it would lie in the haloes.
+
+    Returns
+    -------
+    float32 array Y X
+    """
+    total: Plane | None = None
+    for plane in planes:
+        quiet = above_background(finite(plane), window_px, smooth_px)
+        top = max(float(np.quantile(quiet, _BRIGHTEST)), _FAINT * background_spread(quiet))
+        part = np.clip(quiet / np.float32(top), 0, 1) if top > 0 else np.zeros_like(quiet)
         total = part if total is None else total + part
     assert total is not None
     return total / np.float32(len(planes))

@@ -13,8 +13,8 @@ from lucyte.segment.quality import roundness
 
 _RISE = 0.08
 _LIGHT_WEIGHT = 0.5
-_WHOLE = 0.94
-_CONVEX = 0.92
+_WHOLE = 0.95
+_CONVEX = 0.93
 
 
 def split_mask(mask: Mask, bright: Plane, side: float) -> Labels:

@@ -15,7 +15,7 @@ from scipy import ndimage as ndi
 
 from lucyte.schema.objects import Labels
 from lucyte.schema.plan import ObjectSettings
-from lucyte.segment.foreground import foreground
+from lucyte.segment.foreground import foreground, threshold_surface
 from lucyte.segment.light import (
     Plane,
     above_background,
@@ -23,6 +23,7 @@ from lucyte.segment.light import (
     enlarge,
     finite,
     light,
+    linear_light,
     shrink,
 )
 from lucyte.segment.operations import flood, label
@@ -50,12 +51,15 @@ class Reduced:
         Compressed light.
     linear : float32 array Y X
         Light above background in units of its spread, summed over channels.
+    even : float32 array Y X
+        Light above background, each channel at most 1, mean over channels.
     """
 
     factor: int
     side: float
     bright: Plane
     linear: Plane
+    even: Plane
 
 
 def reduce(planes: Sequence[npt.NDArray[Any]], diameter_px: float) -> Reduced:
@@ -69,7 +73,8 @@ def reduce(planes: Sequence[npt.NDArray[Any]], diameter_px: float) -> Reduced:
         quiet = above_background(plane, 8 * side, 0.6 * smooth)
         scale = max(background_spread(quiet), 1e-3 * float(np.abs(quiet).max()))
         linear += quiet / np.float32(scale) if scale > 0 else 0
-    return Reduced(factor, side, light(small, 8 * side, smooth), linear)
+    bright = light(small, 8 * side, smooth)
+    return Reduced(factor, side, bright, linear, linear_light(small, 8 * side, smooth))
 
 
 def threshold_objects(planes: Sequence[npt.NDArray[Any]], settings: ObjectSettings) -> Labels:
@@ -96,14 +101,13 @@ def threshold_objects(planes: Sequence[npt.NDArray[Any]], settings: ObjectSettin
     if diameter is None:
         return nothing
     small = reduce(planes, diameter)
-    fraction = _NUCLEUS_LEVEL if settings.kind == "nucleus" else _CELL_LEVEL
     least = smallest_area(settings, diameter)
-    found = _find(small, settings, fraction, least / small.factor**2)
+    found = _find(small, settings, least / small.factor**2)
     if not found.any():
         return nothing
     if small.factor == 1:
         return renumber(largest_pieces(found, least))
-    return _outline_in_full(small, found, fraction, (shape[0], shape[1]), least)
+    return _outline_in_full(small, found, settings, (shape[0], shape[1]), least)
 
 
 def smallest_area(settings: ObjectSettings, diameter_px: float) -> float:
@@ -113,9 +117,15 @@ def smallest_area(settings: ObjectSettings, diameter_px: float) -> float:
     return float(settings.min_area_px)
 
 
-def _find(small: Reduced, settings: ObjectSettings, fraction: float, least: float) -> Labels:
+def level_fraction(settings: ObjectSettings) -> float:
+    """At which share of its own light an object ends."""
+    return _NUCLEUS_LEVEL if settings.kind == "nucleus" else _CELL_LEVEL
+
+
+def _find(small: Reduced, settings: ObjectSettings, least: float) -> Labels:
+    fraction = level_fraction(settings)
     if settings.threshold != "adaptive":
-        mask = foreground(small.bright, small.side, settings.threshold, settings.sensitivity)
+        mask = foreground(small.even, small.side, settings.threshold, settings.sensitivity)
         if not settings.split:
             return label(mask).astype(np.int32)
         return split_mask(mask, small.bright, small.side)
@@ -133,12 +143,22 @@ def _find(small: Reduced, settings: ObjectSettings, fraction: float, least: floa
 
 
 def _outline_in_full(
-    small: Reduced, found: Labels, fraction: float, shape: tuple[int, int], least: float
+    small: Reduced,
+    found: Labels,
+    settings: ObjectSettings,
+    shape: tuple[int, int],
+    least: float,
 ) -> Labels:
     near = ndi.distance_transform_edt(found == 0) < 2
     territory = flood(-small.bright, found, near)
     factor = small.factor
     territory = np.repeat(np.repeat(territory, factor, 0), factor, 1)[: shape[0], : shape[1]]
-    linear = enlarge(small.linear, shape, factor)
-    levels = object_levels(small.linear, found, fraction)
+    if settings.threshold == "adaptive":
+        linear = enlarge(small.linear, shape, factor)
+        levels = object_levels(small.linear, found, level_fraction(settings))
+    else:
+        surface = threshold_surface(small.even, small.side, settings.threshold)
+        linear = enlarge(small.even - surface * np.float32(settings.sensitivity), shape, factor)
+        levels = np.zeros(int(found.max()) + 1, np.float32)
+        levels[0] = np.inf
     return outline(linear, territory, levels, small.side * factor, least)
