@@ -60,7 +60,7 @@ class Named:
         return self.layout in STRUCTURAL
 
 
-def open_plate(settings: InputSettings, base: Path) -> Plate:
+def open_plate(settings: InputSettings, base: Path, listing: Listing | None = None) -> Plate:
     """Open a file, folder, glob or OME-Zarr plate as fields, reading headers only.
 
     Parameters
@@ -68,6 +68,8 @@ def open_plate(settings: InputSettings, base: Path) -> Plate:
     settings : InputSettings
     base : Path
         What ``settings.path`` and ``settings.plate_map`` are relative to: the plan's folder.
+    listing : Listing, optional
+        The image files, where not all below ``settings.path`` are meant.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def open_plate(settings: InputSettings, base: Path) -> Plate:
     UsageError
         Unknown layout, pattern, channel, well or frame; a plate map that does not fit.
     """
-    named = name_files(settings, base)
+    named = name_files(settings, base, listing)
     groups, problems = group_files(named.files)
     problems = named.problems + problems
     groups = _only_wells(groups, settings.wells)
@@ -108,7 +110,7 @@ def open_plate(settings: InputSettings, base: Path) -> Plate:
     return Plate(tuple(ordered), named.layout, tuple(problems))
 
 
-def name_files(settings: InputSettings, base: Path) -> Named:
+def name_files(settings: InputSettings, base: Path, listing: Listing | None = None) -> Named:
     """Find the files and let a layout read their names.
 
     Raises
@@ -121,7 +123,7 @@ def name_files(settings: InputSettings, base: Path) -> Named:
     select = tuple(sorted(settings.select.items()))
     how = How(settings.max_gb, settings.pages, settings.empty_chunks)
     whole = base / Path(settings.path).expanduser()
-    listing = list_images(settings.path, base)
+    listing = listing or list_images(settings.path, base)
     plates = [path for path in listing.images if is_zarr_plate(path)]
     if settings.layout in ("auto", "ome-zarr-plate") and len(plates) == len(listing.images):
         return _zarr_plates(plates, Reading(select=select, how=how))

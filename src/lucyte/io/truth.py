@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lucyte.io.annotated_paint import Piece, paint, piece_of
 from lucyte.io.open import read_labels
 from lucyte.schema.errors import InputError
 from lucyte.schema.objects import BOX, Labels
@@ -90,7 +91,8 @@ def read_yolo_boxes(path: str | Path, width: int, height: int) -> pd.DataFrame:
     DataFrame
         ``class_id, x0_px, y0_px, x1_px, y1_px`` in the order of the file: half-open, not rounded,
         cut at the image's border. A box without width or height, as some annotation tools leave
-        behind, holds no pixel and is left out; ``attrs["empty_lines"]`` lists the lines.
+        behind, holds no pixel and is left out; ``attrs["empty_lines"]`` lists the lines, and
+        ``attrs["cut_lines"]`` those that reached more than half a pixel beyond the border.
 
     Raises
     ------
@@ -112,6 +114,11 @@ def read_yolo_boxes(path: str | Path, width: int, height: int) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["class_id", *BOX])
     table = table.astype({"class_id": "int64", **dict.fromkeys(BOX, "float64")})
     table.attrs["empty_lines"] = [number for number, box in boxes.items() if box is None]
+    table.attrs["cut_lines"] = [
+        number
+        for number, box in boxes.items()
+        if box is not None and _was_cut(lines[number - 1], box, width, height)
+    ]
     return table
 
 
@@ -133,13 +140,21 @@ class MaskFolder:
     table: pd.DataFrame
 
 
-def read_mask_folder(folder: str | Path) -> MaskFolder:
+def read_mask_folder(folder: str | Path, *, skip_empty: bool = False) -> MaskFolder:
     """Read a folder with one mask image per cell, in subfolders named after states or not.
 
     Parameters
     ----------
     folder : str or Path
         PNG or TIFF masks of one image; what is not 0 is cell.
+    skip_empty : bool
+        Leave masks without a pixel out instead of refusing them; ``table.attrs["empty_files"]``
+        lists them.
+
+    Returns
+    -------
+    MaskFolder
+        ``table.attrs["overlaps"]`` lists ``(label, label, px)`` of masks that meet.
 
     Raises
     ------
@@ -147,30 +162,44 @@ def read_mask_folder(folder: str | Path) -> MaskFolder:
         No masks, an empty mask, masks of different size; names the file.
     """
     root = Path(folder)
-    suffixes = (".png", ".tif", ".tiff")
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    files = mask_files(root)
     if not files:
         raise InputError(root, "holds no mask images (PNG or TIFF).")
-    masks = [_mask(path) for path in files]
-    shape = masks[0].shape
+    pieces: list[Piece] = []
     rows = []
-    for path, mask in zip(files, masks, strict=True):
+    empty: list[str] = []
+    shape: tuple[int, int] | None = None
+    for path in files:
+        mask = _mask(path)
+        shape = shape or (mask.shape[0], mask.shape[1])
         if mask.shape != shape:
             raise InputError(path, f"is {mask.shape}, the first mask is {shape}.")
-        ys, xs = np.nonzero(mask)
-        if not len(ys):
-            raise InputError(path, "is an empty mask.", "Delete it or draw the cell.")
-        box = (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-        state = "" if path.parent == root else path.parent.name
-        rows.append((path.relative_to(root).as_posix(), state, *box, len(ys)))
+        piece = piece_of(mask)  # 400 whole masks of a large field would not fit in memory
+        name = path.relative_to(root).as_posix()
+        if piece is None:
+            if not skip_empty:
+                raise InputError(path, "is an empty mask.", "Delete it or draw the cell.")
+            empty.append(name)
+            continue
+        pieces.append(piece)
+        rows.append((name, "" if path.parent == root else path.parent.name, *piece.box, piece.area))
     table = pd.DataFrame(rows, columns=["file", "state", *BOX, "area_px"])
-    labels = np.zeros(shape, dtype=np.int32)
-    for index in np.argsort(-table["area_px"].to_numpy(), kind="stable"):
-        labels[masks[index]] = index + 1
+    painted = paint(pieces, shape or (0, 0))
     table.insert(0, "label", np.arange(1, len(table) + 1))
-    seen = np.bincount(labels.ravel(), minlength=len(table) + 1)[1:]
+    seen = np.bincount(painted.labels.ravel(), minlength=len(table) + 1)[1:]
     table["hidden_px"] = table["area_px"].to_numpy() - seen
-    return MaskFolder(labels, table)
+    table.attrs |= {"overlaps": painted.overlaps, "empty_files": tuple(empty)}
+    return MaskFolder(painted.labels, table)
+
+
+def mask_files(folder: Path) -> list[Path]:
+    """The mask images in a folder and below it, sorted."""
+    suffixes = (".png", ".tif", ".tiff")
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes and path.name[0] != "." and path.is_file()
+    )
 
 
 def _numbered(folder: Path, pattern: str) -> dict[int, str]:
@@ -228,6 +257,13 @@ def _box(
     left, right = max(0.0, x - w / 2), min(1.0, x + w / 2)
     top, bottom = max(0.0, y - h / 2), min(1.0, y + h / 2)
     return (int(kind), left * width, top * height, right * width, bottom * height)
+
+
+def _was_cut(
+    line: str, box: tuple[int, float, float, float, float], width: int, height: int
+) -> bool:
+    w, h = (float(part) for part in line.split()[3:])
+    return w * width - (box[3] - box[1]) > 0.5 or h * height - (box[4] - box[2]) > 0.5
 
 
 def _mask(path: Path) -> npt.NDArray[np.bool_]:
