@@ -1,0 +1,368 @@
+"""Dense answers to objects: peaks of the centre map, their boxes, and pixels by their votes.
+
+Everything is local and named by its place in the whole image, so that tiles of an image, grouped one
+by one, give the labels of the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from lucyte.networks.object_network import CENTRE, FOREGROUND, LEFT, MAPS, UNIT, VOTE_X, VOTE_Y
+
+Floats = npt.NDArray[np.float32]
+LARGEST_LOG_SIDE = 5.0
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Candidates for objects.
+
+    Attributes
+    ----------
+    place : float32 array n x 2
+        y, x of the box centre in output px of the maps they come from.
+    boxes : float32 array n x 4
+        x0, y0, x1, y1 in output px.
+    score : float32 array n
+        Height of the centre map there.
+    cell : int32 array n x 2
+        The output pixel (y, x) of the peak.
+    class_index : int16 array n
+        The most likely class; -1 where the model knows none.
+    """
+
+    place: Floats
+    boxes: Floats
+    score: Floats
+    cell: npt.NDArray[np.int32]
+    class_index: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, index: npt.NDArray[Any]) -> Peaks:
+        """Some of the peaks."""
+        return Peaks(
+            self.place[index],
+            self.boxes[index],
+            self.score[index],
+            self.cell[index],
+            self.class_index[index],
+        )
+
+
+def find_peaks(maps: Floats, confidence: float) -> Peaks:
+    """Local maxima of the centre map with their boxes; several may speak of one object.
+
+    Parameters
+    ----------
+    maps : float32 array K Y X
+        The network's raw answer.
+    confidence : float
+        Lowest height of a peak, 0 to 1.
+    """
+    level = float(np.log(confidence / (1 - confidence)))
+    cells = np.asarray(_maxima(maps[CENTRE], level), np.int32).reshape(-1, 2)
+    y, x = cells[:, 0], cells[:, 1]
+    sides = np.exp(np.minimum(maps[LEFT : LEFT + 4, y, x], LARGEST_LOG_SIDE)) * UNIT
+    middle_x, middle_y = x + 0.5, y + 0.5
+    boxes = np.stack(
+        [middle_x - sides[0], middle_y - sides[1], middle_x + sides[2], middle_y + sides[3]], 1
+    )
+    place = np.stack([(boxes[:, 1] + boxes[:, 3]) / 2, (boxes[:, 0] + boxes[:, 2]) / 2], 1)
+    score = 1 / (1 + np.exp(-maps[CENTRE, y, x]))
+    known = len(maps) > MAPS
+    kinds = maps[MAPS:, y, x].argmax(0) if known else np.full(len(cells), -1)
+    return Peaks(
+        place.astype(np.float32),
+        boxes.astype(np.float32),
+        score.astype(np.float32),
+        cells,
+        kinds.astype(np.int16),
+    )
+
+
+def suppress(peaks: Peaks, iou: float = 0.5, near: float = 0.25) -> npt.NDArray[np.int64]:
+    """Which peaks stay: of two that speak of one object the higher one.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Boxes and places in any one unit.
+    iou : float
+        Boxes that overlap more are one object ...
+    near : float
+        ... as are centres nearer than this share of the smaller one's size.
+
+    Returns
+    -------
+    int array
+        Indices, best first; equal scores in reading order.
+    """
+    order = np.lexsort((peaks.cell[:, 1], peaks.cell[:, 0], -peaks.score))
+    kept = _suppress(peaks.boxes, peaks.place, order, iou, near)
+    return np.asarray(kept, np.int64)
+
+
+def own_pixels(
+    maps: Floats,
+    peaks: Peaks,
+    names: npt.NDArray[np.int32],
+    shape: tuple[int, int],
+    step: float,
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> npt.NDArray[np.int32]:
+    """Give every foreground pixel of a window to the peak its vote points at.
+
+    Parameters
+    ----------
+    maps : float32 array K Y X
+        The raw answer over the window.
+    peaks : Peaks
+        In the window's output px; those beyond its edge that pixels within may vote for included.
+    names : int32 array n
+        The label of each peak.
+    shape : (height, width)
+        Of the result.
+    step : float
+        Output px per pixel of the result.
+    origin : (y, x)
+        Upper left edge of the result, in output px of the window.
+
+    Returns
+    -------
+    int32 array height width
+        0 where there is no object.
+    """
+    owner = _territories(peaks.place, peaks.boxes, maps.shape[1], maps.shape[2])
+    named = names.astype(np.int32)
+    found = _assign(maps, owner, named, shape[0], shape[1], step, origin[0], origin[1])
+    return np.asarray(found, np.int32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _maxima(heat: Any, level: float) -> Any:
+    height, width = heat.shape
+    found = [(0, 0) for _ in range(0)]
+    for y in range(height):
+        for x in range(width):
+            here = heat[y, x]
+            if here < level:
+                continue
+            top = True
+            for v in range(max(0, y - 1), min(height, y + 2)):
+                for u in range(max(0, x - 1), min(width, x + 2)):
+                    other = heat[v, u]
+                    # Of equal neighbours the first in reading order is the peak.
+                    if other > here or (other == here and (v, u) < (y, x)):
+                        top = False
+            if top:
+                found.append((y, x))
+    out = np.zeros((len(found), 2), np.int32)
+    for k in range(len(found)):
+        out[k, 0], out[k, 1] = found[k]
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _suppress(boxes: Any, place: Any, order: Any, iou: float, near: float) -> Any:
+    """Greedy, best first; a grid of cells keeps it linear in the number of boxes."""
+    n = len(boxes)
+    kept = np.empty(n, np.int64)
+    count = 0
+    if n == 0:
+        return kept[:0]
+    largest = 1.0
+    for k in range(n):
+        largest = max(largest, boxes[k, 2] - boxes[k, 0], boxes[k, 3] - boxes[k, 1])
+    low_y, low_x = place[:, 0].min(), place[:, 1].min()
+    rows = int((place[:, 0].max() - low_y) / largest) + 1
+    columns = int((place[:, 1].max() - low_x) / largest) + 1
+    head = np.full((rows, columns), -1, np.int64)
+    after = np.full(n, -1, np.int64)
+    for k in order:
+        row, column = int((place[k, 0] - low_y) / largest), int((place[k, 1] - low_x) / largest)
+        x0, y0, x1, y1 = boxes[k]
+        area = (x1 - x0) * (y1 - y0)
+        stays = True
+        for v in range(max(0, row - 1), min(rows, row + 2)):
+            for u in range(max(0, column - 1), min(columns, column + 2)):
+                other = head[v, u]
+                while other >= 0 and stays:
+                    a0, b0, a1, b1 = boxes[other]
+                    theirs = (a1 - a0) * (b1 - b0)
+                    wide, high = min(x1, a1) - max(x0, a0), min(y1, b1) - max(y0, b0)
+                    both = max(wide, 0.0) * max(high, 0.0)
+                    if both > iou * (area + theirs - both):
+                        stays = False
+                    away = (place[k, 0] - place[other, 0]) ** 2 + (place[k, 1] - place[other, 1]) ** 2
+                    if away < near * near * min(area, theirs):
+                        stays = False
+                    other = after[other]
+        if stays:
+            kept[count] = k
+            count += 1
+            after[k] = head[row, column]
+            head[row, column] = k
+    return kept[:count]
+
+
+@numba.njit(cache=True, nogil=True)
+def _territories(place: Any, boxes: Any, height: int, width: int) -> Any:
+    """For every output pixel the peak that is nearest in its own size, within 0.6 of it."""
+    owner = np.full((height, width), -1, np.int32)
+    best = np.full((height, width), np.float32(0.6), np.float32)
+    for k in range(len(place)):
+        size = max(np.sqrt((boxes[k, 2] - boxes[k, 0]) * (boxes[k, 3] - boxes[k, 1])), 1.5)
+        far = 0.6 * size + 1
+        y_low, y_high = int(np.floor(place[k, 0] - far)), int(np.ceil(place[k, 0] + far))
+        x_low, x_high = int(np.floor(place[k, 1] - far)), int(np.ceil(place[k, 1] + far))
+        for y in range(max(0, y_low), min(height, y_high)):
+            for x in range(max(0, x_low), min(width, x_high)):
+                away = np.hypot(y + 0.5 - place[k, 0], x + 0.5 - place[k, 1]) / size
+                if away < best[y, x]:
+                    best[y, x], owner[y, x] = away, k
+    return owner
+
+
+@numba.njit(cache=True, nogil=True)
+def _assign(
+    maps: Any, owner: Any, names: Any, rows: int, columns: int, step: float, y0: float, x0: float
+) -> Any:
+    height, width = owner.shape
+    out = np.zeros((rows, columns), np.int32)
+    for i in range(rows):
+        at_y = (i + 0.5) * step + y0
+        y = min(max(at_y - 0.5, 0.0), height - 1.0)
+        iy = int(y)
+        jy, ty = min(iy + 1, height - 1), y - iy
+        for j in range(columns):
+            at_x = (j + 0.5) * step + x0
+            x = min(max(at_x - 0.5, 0.0), width - 1.0)
+            ix = int(x)
+            jx, tx = min(ix + 1, width - 1), x - ix
+            a, b, c, d = (1 - ty) * (1 - tx), (1 - ty) * tx, ty * (1 - tx), ty * tx
+            m = maps[FOREGROUND]
+            if a * m[iy, ix] + b * m[iy, jx] + c * m[jy, ix] + d * m[jy, jx] <= 0:
+                continue
+            m = maps[VOTE_Y]
+            vote_y = a * m[iy, ix] + b * m[iy, jx] + c * m[jy, ix] + d * m[jy, jx]
+            m = maps[VOTE_X]
+            vote_x = a * m[iy, ix] + b * m[iy, jx] + c * m[jy, ix] + d * m[jy, jx]
+            v = min(max(int(at_y + vote_y * UNIT), 0), height - 1)
+            u = min(max(int(at_x + vote_x * UNIT), 0), width - 1)
+            k = owner[v, u]
+            if k >= 0:
+                out[i, j] = names[k]
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def tidy(labels: Any, count: int, smallest: int) -> Any:
+    """Keep each label's largest part, fill its holes, drop what is too small; in place.
+
+    Parameters
+    ----------
+    labels : int32 array Y X
+    count : int
+        Labels are 1 to ``count``.
+    smallest : int
+        Fewest pixels of an object.
+
+    Returns
+    -------
+    int64 array count + 1
+        Pixels left of each label.
+    """
+    height, width = labels.shape
+    box = np.zeros((count + 1, 4), np.int64)
+    box[:, 0] = box[:, 1] = 1 << 60
+    for y in range(height):
+        for x in range(width):
+            k = labels[y, x]
+            if k > 0:
+                box[k, 0], box[k, 1] = min(box[k, 0], y), min(box[k, 1], x)
+                box[k, 2], box[k, 3] = max(box[k, 2], y + 1), max(box[k, 3], x + 1)
+    areas = np.zeros(count + 1, np.int64)
+    for k in range(1, count + 1):
+        if box[k, 2] > 0:
+            areas[k] = _tidy_one(labels[box[k, 0] : box[k, 2], box[k, 1] : box[k, 3]], k, smallest)
+    return areas
+
+
+@numba.njit(cache=True, nogil=True)
+def _tidy_one(view: Any, k: int, smallest: int) -> int:
+    height, width = view.shape
+    part = np.zeros((height, width), np.int32)
+    stack = np.empty(height * width, np.int64)
+    best, best_area, parts = 0, 0, 0
+    for y in range(height):
+        for x in range(width):
+            if view[y, x] == k and part[y, x] == 0:
+                parts += 1
+                area = _flood(view, part, stack, y, x, k, parts)
+                if area > best_area:
+                    best, best_area = parts, area
+    if best_area < smallest:
+        best, best_area = -1, 0
+    for y in range(height):
+        for x in range(width):
+            if view[y, x] == k and part[y, x] != best:
+                view[y, x] = 0
+    if best < 0:
+        return 0
+    # Background that does not reach the box's edge is a hole.
+    outside = np.zeros((height, width), np.int32)
+    for y in range(height):
+        for x in range(width):
+            edge = y == 0 or x == 0 or y == height - 1 or x == width - 1
+            if edge and view[y, x] != k and outside[y, x] == 0:
+                _flood_other(view, outside, stack, y, x, k)
+    for y in range(height):
+        for x in range(width):
+            if view[y, x] == 0 and outside[y, x] == 0:
+                view[y, x] = k
+                best_area += 1
+    return best_area
+
+
+@numba.njit(cache=True, nogil=True)
+def _flood(view: Any, part: Any, stack: Any, y: int, x: int, k: int, name: int) -> int:
+    height, width = view.shape
+    stack[0], top, area = y * width + x, 1, 0
+    part[y, x] = name
+    while top:
+        top -= 1
+        v, u = stack[top] // width, stack[top] % width
+        area += 1
+        for dv, du in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            p, q = v + dv, u + du
+            inside = 0 <= p < height and 0 <= q < width
+            if inside and view[p, q] == k and part[p, q] == 0:
+                part[p, q] = name
+                stack[top] = p * width + q
+                top += 1
+    return area
+
+
+@numba.njit(cache=True, nogil=True)
+def _flood_other(view: Any, outside: Any, stack: Any, y: int, x: int, k: int) -> None:
+    height, width = view.shape
+    stack[0], top = y * width + x, 1
+    outside[y, x] = 1
+    while top:
+        top -= 1
+        v, u = stack[top] // width, stack[top] % width
+        for dv, du in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            p, q = v + dv, u + du
+            inside = 0 <= p < height and 0 <= q < width
+            if inside and view[p, q] != k and outside[p, q] == 0:
+                outside[p, q] = 1
+                stack[top] = p * width + q
+                top += 1
