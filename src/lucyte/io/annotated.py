@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lucyte.io.annotated_find import Found, Item, find_annotated
+from lucyte.io.annotated_find import find_annotated
 from lucyte.io.annotated_groups import Grouping, groups_of
 from lucyte.io.annotated_image import (
     FORMS,
@@ -18,6 +19,7 @@ from lucyte.io.annotated_image import (
     Truth,
     named,
 )
+from lucyte.io.annotated_items import Found, Item
 from lucyte.io.annotated_labels import LabelTruth
 from lucyte.io.annotated_pairs import Frames, frames_of, pair
 from lucyte.io.assemble import open_plate
@@ -123,8 +125,10 @@ def _plate(found: Found, layout: str, select: dict[str, int], pages: str | None)
     )
     if found.form == "ctc" and layout == "auto":
         settings = settings.model_copy(update={"layout": "ctc"})
-    listing = Listing(found.root, tuple(sorted(set(found.images))))
-    return open_plate(settings, Path(), listing)
+    paths = sorted(set(found.images))
+    inside = all(path.is_relative_to(found.root) for path in paths)
+    root = found.root if inside else Path(os.path.commonpath([path.parent for path in paths]))
+    return open_plate(settings, Path(), Listing(root, tuple(paths)))
 
 
 def _without_test(found: Found) -> Found:

@@ -57,6 +57,12 @@ class LabelTruth:
         if len(found) > 1:
             raise InputError(self.path, f"holds {len(found)} images, a label file holds one.")
         sizes = found[0].sizes
+        if sizes.get("C", 1) > 1:
+            raise InputError(
+                self.path,
+                "is a picture in colours, not a label image.",
+                "Save the numbers of the objects as one channel.",
+            )
         if (sizes["Y"], sizes["X"]) != shape_yx:
             raise InputError(self.path, _unlike((sizes["Y"], sizes["X"]), shape_yx))
         if sizes.get("Z", 1) > 1:

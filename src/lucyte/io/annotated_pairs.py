@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lucyte.io.annotated_find import IMAGE_ENDING, LABEL_ENDING, Found, Item
 from lucyte.io.annotated_image import named
+from lucyte.io.annotated_items import IMAGE_ENDING, LABEL_ENDING, Found, Item
 from lucyte.schema.plate import Field, Problem
 
 CHANNEL_ENDING = re.compile(r"(?:[_.-]*(?:ch|c|w|d))?[_.-]*$", re.IGNORECASE)
