@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -108,9 +107,10 @@ def test_json_is_readable_ordered_and_without_nan(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
+from pathlib import Path
 from lucyte.io.atomic import write_bytes
 size = 0
-print("ready", flush=True)
+Path(sys.argv[2]).touch()
 while True:
     size = size % 7 + 1
     write_bytes(sys.argv[1], bytes([size]) * (size * 400_000))
@@ -118,18 +118,19 @@ while True:
 
 
 def test_a_kill_leaves_the_old_or_the_new_file_never_a_part(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
+    path, ready = tmp_path / "a.bin", tmp_path / "ready"
     for wait in (0.01, 0.05, 0.09):
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        while not path.exists():
-            time.sleep(0.001)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        ready.unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(ready)])
+        try:
+            patience = time.monotonic() + 60
+            while not (ready.exists() and path.exists()):
+                assert process.poll() is None, "ended by itself"
+                assert time.monotonic() < patience, "wrote nothing for a minute"
+                time.sleep(0.001)
+            time.sleep(wait)
+        finally:
+            process.kill()
+            process.wait(60)
         data = path.read_bytes()
         assert data == data[:1] * (data[0] * 400_000)

@@ -13,13 +13,15 @@ from worlds.runs import (
     LEAN,
     RESULTS,
     TABLES,
-    Forked,
+    Said,
+    ending,
     files,
     kill_when,
     run,
     run_well,
     start,
     unlike,
+    wait_until,
     write_plan,
 )
 
@@ -65,13 +67,13 @@ def test_two_workers_write_the_same_bytes_as_one(home: Path, finished: Path) -> 
 def test_killed_again_and_again_it_ends_with_the_same_bytes(home: Path, finished: Path) -> None:
     out = home / "killed"
     command = ("run", home / "plan.toml", "-o", out, "--workers", 1, "--quiet")
-    kill_when(start(*command), lambda: len(markers(out)) >= 1)
+    kill_when(start(*command), lambda: len(markers(out)) >= 1, "a field was done")
     first = markers(out)
     assert 1 <= len(first) < 6, "test invalid: the first kill came too late"
-    kill_when(Forked(*command), lambda: len(markers(out, "track")) >= 2)
+    kill_when(start(*command), lambda: len(markers(out, "track")) >= 2, "two were tracked")
     second = markers(out)
     assert len(second) == 6 and first.items() <= second.items(), "what was done was done again"
-    kill_when(Forked(*command), (out / "provenance.json").exists)
+    kill_when(start(*command), (out / "provenance.json").exists, "provenance was written")
     assert not (out / "report.html").exists(), "test invalid: the third kill came too late"
     run_well(home / "plan.toml", out)
     assert markers(out) == second
@@ -83,9 +85,9 @@ def test_killed_over_half_a_file_it_never_takes_it_for_a_whole_one(home: Path, l
     out = home / "torn"
     command = ("run", home / "lean.toml", "-o", out, "--workers", 1, "--quiet")
     for name in MOMENTS:
-        process = Forked(*command, code=TORN.format(name=name))
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, f"test invalid at {name}"
+        process = start(*command, code=TORN.format(name=name))
+        said = ending(process)
+        assert said.code == -signal.SIGKILL, f"test invalid at {name}: {said}"
         stem, suffix = Path(name).stem, Path(name).suffix
         left = list(out.rglob(f".{stem}.{process.pid}.partial{suffix}"))
         assert len(left) == 1, f"test invalid: nothing torn at {name}"
@@ -99,18 +101,14 @@ def test_a_killed_worker_ends_the_run_with_one_line_and_the_rerun_goes_on(
 ) -> None:
     out = home / "worker"
     command = ("run", home / "lean.toml", "-o", out, "--workers")
-    kill_when(Forked(*command, 1, "--quiet"), lambda: len(markers(out)) >= 2)
+    kill_when(start(*command, 1, "--quiet"), lambda: len(markers(out)) >= 2, "two fields were done")
     before = markers(out)
     process = start(*command, 2, "--quiet")
-    worker = None
-    while worker is None:
-        assert process.poll() is None, f"ended too early: {process.communicate()}"
-        worker = next(iter(workers_of(process.pid)), None)
-        time.sleep(0.001)
-    os.kill(worker, signal.SIGKILL)
-    out_text, err = process.communicate()
-    assert process.returncode == 1 and out_text == ""
-    assert err.splitlines() == [
+    wait_until(process, lambda: bool(workers_of(process.pid)), "a worker")
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    said = ending(process)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines() == [
         "lucyte: a worker process was killed, most likely for want of memory. Finished fields are "
         "kept: run the same command again, with --workers 1 if it happens again."
     ]
@@ -137,7 +135,7 @@ def test_workers_do_not_outlive_a_killed_run(home: Path) -> None:
         found[:] = workers_of(process.pid)
         return len(found) == 2
 
-    kill_when(process, both_there)
+    kill_when(process, both_there, "both workers")
     patience = time.monotonic() + 60
     while any(Path(f"/proc/{worker}").exists() for worker in found):
         assert time.monotonic() < patience, "workers live on without their run"
@@ -206,8 +204,8 @@ def test_an_unfinished_run_shows_no_report_of_another_plan(home: Path, lean: Pat
     out = home / "unfinished"
     shutil.copytree(lean, out)
     plan = write_plan(home, LEAN + "[measure]\nspot_diameter_px = 3.0\n", name="other.toml")
-    process = Forked("run", plan, "-o", out, "--workers", 1, "--quiet")
-    kill_when(process, lambda: len(markers(out)) < 6)
+    process = start("run", plan, "-o", out, "--workers", 1, "--quiet")
+    kill_when(process, lambda: len(markers(out)) < 6, "the first field was begun anew")
     assert "spot_diameter_px = 3.0" in (out / "plan.toml").read_text()
     assert not {"report.html", "evidence.json", *TABLES} & {path.name for path in out.iterdir()}
 
@@ -229,14 +227,8 @@ def test_a_second_run_is_kept_out_of_the_folder(home: Path, lean: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(home: Path) -> None:
     """The signal goes to the whole group, as from a terminal."""
     out = home / "stopped"
-    free = "import os\nos.setsid()"
-    process = start("run", home / "lean.toml", "-o", out, "--workers", 2, "--quiet", code=free)
-    while not markers(out):
-        assert process.poll() is None, f"ended too early: {process.communicate()}"
-        time.sleep(0.001)
+    process = start("run", home / "lean.toml", "-o", out, "--workers", 2, "--quiet")
+    wait_until(process, lambda: bool(markers(out)), "a field was done")
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate()
-    assert (process.returncode, err) == (
-        1,
-        "lucyte: stopped. The same command goes on where it was.\n",
-    )
+    said = ending(process)
+    assert said == Said(1, "", "lucyte: stopped. The same command goes on where it was.\n")

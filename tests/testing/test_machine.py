@@ -49,10 +49,11 @@ def test_without_a_system_clock_nothing_is_claimed(clock: dict[str, float]) -> N
 @pytest.fixture
 def neighbour() -> Iterator[None]:
     """A process of somebody else, busy all the time: it is not waited for until later."""
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    code = "import time\nwhile time.process_time() < 60: pass"
+    busy = subprocess.Popen([sys.executable, "-c", code])
     yield
     busy.kill()
-    busy.wait()
+    busy.wait(60)
 
 
 @pytest.mark.usefixtures("neighbour")

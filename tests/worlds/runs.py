@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,10 @@ permutations = 99
 [report]
 example_cells = 4
 """
+PATIENCE_S = 120
+"""After which a started command counts as hanging."""
+AT_ABORT = "import faulthandler\nfaulthandler.enable()\n"
+"""Makes a command print the stack of every thread when it is aborted."""
 LEAN = """
 [explain]
 enabled = "off"
@@ -95,55 +98,55 @@ def run_well(plan: Path, out: Path, *more: object, workers: int = 1) -> Said:
 
 
 def start(*arguments: object, code: str = "") -> subprocess.Popen[str]:
-    """Start the command line in a process of its own; ``code`` runs there first."""
-    program = f"{code}\nfrom lucyte.cli import main\nif __name__ == '__main__':\n    main()"
+    """Start the command line in a process group of its own; ``code`` runs there first."""
+    program = f"{AT_ABORT}{code}\nfrom lucyte.cli import main\nmain()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
-class Forked:
-    """The command line in a process of its own that needs not import everything first.
-
-    It looks like the process that ``start`` gives; what it prints is not kept.
-    """
-
-    def __init__(self, *arguments: object, code: str = "") -> None:
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["lucyte.pipeline.run"])
-        words = [str(each) for each in arguments]
-        self._process = context.Process(target=_command, args=(words, code))
-        self._process.start()
-        self.pid = self._process.pid or 0
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def communicate(self) -> tuple[str, str]:
-        self._process.join()
-        return ("", "")
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
+def ending(process: subprocess.Popen[str]) -> Said:
+    """Wait for a started command to end; one that does not is killed and says where it stood."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"no end after {PATIENCE_S} s\n{end(process)}") from None
+    return Said(process.returncode, out, err)
 
 
-def _command(words: list[str], code: str) -> None:
-    exec(code, {})
-    main(words)
-
-
-def kill_when(process: subprocess.Popen[str] | Forked, ready: Callable[[], bool]) -> None:
-    """SIGKILL a process at the moment at which ``ready`` becomes true."""
+def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], what: str) -> None:
+    """Wait until ``ready``, as long as the process lives and for so long at most."""
+    patience = time.monotonic() + PATIENCE_S
     while not ready():
-        assert process.poll() is None, f"ended too early: {process.communicate()}"
+        if process.poll() is not None:
+            raise AssertionError(f"ended before {what}: {ending(process)}")
+        if time.monotonic() > patience:
+            raise AssertionError(f"waited {PATIENCE_S} s for {what}\n{end(process)}")
         time.sleep(0.001)
+
+
+def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], what: str) -> None:
+    """SIGKILL a process at the moment at which ``ready`` becomes true."""
+    wait_until(process, ready, what)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "test invalid: the run was over before the kill"
+    said = ending(process)
+    assert said.code == -signal.SIGKILL, f"test invalid: the run was over before the kill: {said}"
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Kill a process and all that it started; returns what it printed and its stacks."""
+    process.send_signal(signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=30)
+    return f"{out}\n{err}"
 
 
 def lively_settings(wells: int, frames: int) -> WorldSettings:
