@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from reference.outlines import pixel_centres_inside, runs_to_mask
 
 from lucyte.io.coco import compress_runs, decode_runs, encode_runs, polygon_piece
 from lucyte.schema.errors import UsageError
+from reference.outlines import pixel_centres_inside, runs_to_mask
 
 
 def whole(points: list[float], shape: tuple[int, int]) -> np.ndarray:

@@ -143,8 +143,8 @@ def _without_test(found: Found) -> Found:
     kept = [(p, k) for p, k in zip(found.images, found.keys, strict=True) if p not in aside]
     gone = set(found.keys) - {key for _, key in kept}
     text = (
-        f"{len(aside)} images in folders called test are kept aside, as others are called train; "
-        "give that folder itself to read them."
+        f"images in folders called test are kept aside, as others are called train ({len(aside)} "
+        "in all); give that folder itself to read them."
     )
     return replace(
         found,

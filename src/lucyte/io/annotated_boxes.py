@@ -81,7 +81,7 @@ class YoloTruth:
         there = present(painted.labels)
         bare += len(pieces) - len(there)
         if bare:
-            problems.append(f"{bare} outlines without a visible pixel left out")
+            problems.append(f"outlines without a visible pixel left out: {bare}")
         told = from_labels(painted.labels, problems)
         classes = self._classes([kinds[k - 1] for k in there])
         return Annotation(told.labels, told.boxes, classes, told.problems)

@@ -63,7 +63,7 @@ class CocoTruth:
         """Decode outlines where every object has one, else boxes."""
         wanted = self._wanted()
         crowds = len(self.entries) - len(wanted)
-        problems = [f"{crowds} crowd regions (iscrowd) left out"] if crowds else []
+        problems = [f"crowd regions (iscrowd) left out: {crowds}"] if crowds else []
         told = self._outlines(wanted, shape_yx) if self.outlined else self._boxes(wanted, shape_yx)
         every = (*problems, *told.problems)
         return Annotation(told.labels, told.boxes, told.classes, every, complete=not crowds)
@@ -86,7 +86,7 @@ class CocoTruth:
         problems += overlap_problems(painted.overlaps)
         there = present(painted.labels)
         if len(there) < len(pieces):
-            problems.append(f"{len(pieces) - len(there)} objects lie wholly under others; left out")
+            problems.append(f"objects wholly under others left out: {len(pieces) - len(there)}")
         told = from_labels(painted.labels, problems)
         classes = self._classes([kept[k - 1] for k in there])
         return Annotation(told.labels, told.boxes, classes, told.problems)
@@ -215,7 +215,7 @@ def read_coco(path: Path) -> CocoFile:
     if by_image:
         count = sum(map(len, by_image.values()))
         ids = named([str(key) for key in by_image])
-        text = f"{count} annotations are of images that are not listed (id {ids}); left out."
+        text = f"annotations of images that are not listed (id {ids}), left out: {count} in all."
         problems.append(Problem(str(path), "unmatched", text))
     return CocoFile(path, tuple(truths.values()), tuple(names.values()), tuple(problems))
 

@@ -279,8 +279,10 @@ def coco_items(data: Path, images: Path | None, lists: Sequence[Path]) -> Found:
                 items.append(Item(path, truth))
     problems = [problem for file in files for problem in file.problems]
     if lost:
-        text = f"{len(lost)} images that the list names are not there or not told apart: "
-        problems.append(Problem(str(root), "unmatched", text + named(lost)))
+        text = (
+            f"images listed but not there, or not told apart: {named(lost)} ({len(lost)} in all)."
+        )
+        problems.append(Problem(str(root), "unmatched", text))
     masks = all(truth.outlined for file in files for truth in file.truths)
     return Found(
         "coco",

@@ -86,25 +86,24 @@ def pair(frames: Sequence[Frames], found: Found) -> tuple[list[tuple[Frames, Ite
             if len(group) == 1 and len(truths) == 1:
                 chosen[group[0]] = truths[0]
             else:
-                images = named([frames[i].label for i in group])
+                claims = named([frames[i].label for i in group])
                 files = named([Path(found.items[i].truth.path).name for i in truths])
-                text = f"{images} and {files} share a name and cannot be told apart; left out."
+                text = f"{claims} and {files} share a name and cannot be told apart; left out."
                 problems.append(Problem(str(found.root), "duplicate", text))
             open_frames -= set(group)
             open_items -= set(truths)
     pairs = [(frames[i], found.items[j]) for i, j in sorted(chosen.items())]
-    problems += _alone(
-        found, "images", [frames[i].label for i in sorted(open_frames)], "no truth in this form"
-    )
+    images = [frames[i].label for i in sorted(open_frames)]
+    problems += _alone(found, "images without truth in this form", images)
     paths = [Path(found.items[i].truth.path).name for i in sorted(open_items)]
-    problems += _alone(found, "pieces of truth", paths, "no image of their name")
+    problems += _alone(found, "truth without an image of its name", paths)
     return pairs, problems
 
 
-def _alone(found: Found, what: str, names: list[str], why: str) -> list[Problem]:
+def _alone(found: Found, what: str, names: list[str]) -> list[Problem]:
     if not names:
         return []
-    text = f"{len(names)} {what} have {why} and are left out: {named(names)}"
+    text = f"{what}, left out: {named(names)} ({len(names)} in all)."
     return [Problem(str(found.root), "unmatched", text)]
 
 
