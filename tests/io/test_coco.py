@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lucyte.io.annotated_paint import piece_of
 from lucyte.io.coco import compress_runs, decode_runs, encode_runs, polygon_piece
 from lucyte.schema.errors import UsageError
 from reference.outlines import pixel_centres_inside, runs_to_mask
@@ -26,15 +27,15 @@ def test_pycocotools_wrote_this() -> None:
     mask = np.zeros((6, 9), bool)
     mask[1:5, 2:4] = True
     mask[3, 5:8] = True
-    assert compress_runs(encode_runs(mask)) == "=4208MK0003"
+    assert compress_runs(encode_runs(piece_of(mask), (6, 9))) == "=4208MK0003"
     assert (decode_runs("=4208MK0003", (6, 9)) == mask).all()
-    assert encode_runs(mask) == [13, 4, 2, 4, 10, 1, 5, 1, 5, 1, 8]
+    assert encode_runs(piece_of(mask), (6, 9)) == [13, 4, 2, 4, 10, 1, 5, 1, 5, 1, 8]
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 30))))
 def test_runs_come_back(mask: np.ndarray) -> None:
     shape = (mask.shape[0], mask.shape[1])
-    runs = encode_runs(mask)
+    runs = encode_runs(piece_of(mask), shape)
     assert (runs_to_mask(runs, *shape) == mask).all()
     assert (decode_runs(runs, shape) == mask).all()
     assert (decode_runs(compress_runs(runs), shape) == mask).all()

@@ -81,13 +81,18 @@ def decode_runs(counts: Sequence[int] | str, shape_yx: tuple[int, int]) -> Mask:
     return np.repeat(inside, runs).reshape(width, height).T
 
 
-def encode_runs(mask: Mask) -> list[int]:
-    """The run lengths of a mask (Y X)."""
-    flat = np.asarray(mask, dtype=bool).T.ravel()
-    changes = np.flatnonzero(np.diff(flat)) + 1
-    edges = np.concatenate([[0], changes, [flat.size]])
-    runs = [int(run) for run in np.diff(edges)]
-    return [0, *runs] if flat.size and flat[0] else runs
+def encode_runs(piece: Piece | None, shape_yx: tuple[int, int]) -> list[int]:
+    """The run lengths of one object (None: of nothing) in an image of this height and width."""
+    height, width = shape_yx
+    if piece is None:
+        return [height * width]
+    columns, rows = np.nonzero(piece.mask.T)
+    inside = (columns + piece.x0) * height + rows + piece.y0  # rises: down the columns
+    gaps = np.flatnonzero(np.diff(inside) > 1)
+    first, last = inside[np.append(0, gaps + 1)], inside[np.append(gaps, len(inside) - 1)]
+    edges = np.column_stack([first, last + 1]).ravel()
+    runs = np.diff(np.concatenate([[0], edges, [height * width]]))
+    return [int(run) for run in (runs if runs[-1] else runs[:-1])]
 
 
 def compress_runs(runs: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.io.annotated_image import Annotation
-from lucyte.io.annotated_paint import present
+from lucyte.io.annotated_paint import piece_of, present
 from lucyte.io.atomic import write_text
 from lucyte.io.coco import compress_runs, encode_runs
 from lucyte.schema.errors import UsageError, unknown
@@ -93,10 +93,11 @@ def write_coco(
                 "iscrowd": 0,
             }
             if told.labels is not None and keys is not None:
-                mask = told.labels == keys[index]
-                runs = compress_runs(encode_runs(mask))
+                left, top, right, bottom = (int(side) for side in (x0, y0, x1, y1))
+                piece = piece_of(told.labels[top:bottom, left:right] == keys[index], top, left)
+                runs = compress_runs(encode_runs(piece, (height, width)))
                 entry["segmentation"] = {"size": [height, width], "counts": runs}
-                entry["area"] = int(np.count_nonzero(mask))
+                entry["area"] = piece.area if piece else 0
             entries.append(entry)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
     whole = {"images": listed, "annotations": entries, "categories": categories}
