@@ -70,6 +70,8 @@ def names(found: AnnotatedSet) -> list[str]:
         ("images/{}.tif", "masks/{}.png"),
         ("images/{}.png", "masks/{}_mask.png"),
         ("Images/{}.tif", "ground_truth/{}_label.tif"),
+        ("{}.tif", "labels/{}.png"),
+        ("images/{}.ome.tif", "labels/{}.tif"),
         ("{}.tif", "{}_masks.tif"),
         ("{}.tif", "{}_cp_masks.png"),
         ("{}.tif", "{}_label.tif"),
@@ -262,6 +264,23 @@ def test_folders_without_truth_are_refused(tmp_path: Path) -> None:
         open_annotated(tmp_path, pages="Y")
 
 
+@pytest.mark.parametrize("folder", ["labels", "masks"])
+def test_a_lone_label_image_of_another_name_is_no_mask(tmp_path: Path, folder: str) -> None:
+    picture(tmp_path / "images" / "a.png")
+    labels_at(tmp_path / folder / "b.png")
+    with pytest.raises(InputError, match=r"images without truth in this form, left out: a.png"):
+        open_annotated(tmp_path)
+
+
+def test_files_that_are_no_data_set_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("image,mask\n")
+    with pytest.raises(InputError, match=r"list.csv: is neither a folder nor a COCO file"):
+        open_annotated(tmp_path / "list.csv")
+    (tmp_path / "x.json").write_text('{"images": ')
+    with pytest.raises(InputError, match=r"x.json: is no readable JSON"):
+        open_annotated(tmp_path / "x.json")
+
+
 def test_what_is_kept_for_the_test_is_not_read_with_the_rest(tmp_path: Path) -> None:
     for part in ("train", "val", "test"):
         picture(tmp_path / part / "images" / f"{part}.png")
@@ -397,7 +416,8 @@ def test_yolo_folders(tmp_path: Path, image: str, truth: str) -> None:
         picture(tmp_path / image.format(name))
         text(tmp_path / truth.format(name), f"{kind} 0.5 0.5 0.25 0.5\n")
     text(tmp_path / "data.yaml", "path: /anywhere\ntrain: x\nnames:\n  0: fed\n  1: starved\n")
-    found = open_annotated(tmp_path)
+    found = open_annotated(tmp_path / "data.yaml")
+    assert names(found) == names(open_annotated(tmp_path)) == ["a", "b"]
     assert (found.form, found.has_masks, found.classes) == ("yolo", False, ("fed", "starved"))
     told = found.images[0].annotation()
     assert told.labels is None

@@ -60,7 +60,7 @@ def open_annotated(
     Parameters
     ----------
     data : path
-        A folder, or a COCO file.
+        A folder, a COCO file, or the ``data.yaml`` of a folder.
     images, truth : path, optional
         The folder of images, and the folder or file of truth, where ``data`` holds several.
     channels : mapping of new name to name in the files, optional

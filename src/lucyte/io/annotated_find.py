@@ -13,13 +13,12 @@ from lucyte.io.annotated_items import (
     Found,
     Unit,
     beside_items,
-    coco_items,
-    ctc_items,
     one_image,
     paired_items,
     subfolder,
     text_files,
 )
+from lucyte.io.annotated_listed import coco_items, ctc_items
 from lucyte.io.files import list_images
 from lucyte.io.open import is_image
 from lucyte.schema.errors import InputError, UsageError
@@ -33,7 +32,7 @@ def find_annotated(
     Parameters
     ----------
     data : Path
-        A folder, or a COCO file.
+        A folder, a COCO file, or the ``data.yaml`` of a folder.
     images, truth : Path, optional
         Where they lie, where ``data`` alone does not tell; relative to it or to here.
     split_binary : bool
@@ -49,7 +48,11 @@ def find_annotated(
     if not data.exists():
         raise InputError(data, "no such file or folder.", ACCEPTED)
     images, truth = (_placed(data, given) for given in (images, truth))
-    if data.is_file():
+    if data.is_file() and data.suffix.lower() in (".yaml", ".yml"):
+        data = data.parent
+    elif data.is_file():
+        if data.suffix.lower() != ".json":
+            raise InputError(data, "is neither a folder nor a COCO file (.json).", ACCEPTED)
         truth, data = truth or data, data.parent
     sequences = [] if images else _sequences(truth or data)
     if sequences:
@@ -143,6 +146,9 @@ def _units(data: Path, images: Path | None, truth: Path | None) -> list[Unit]:
             units.append(Unit("" if folder == data else folder.name, inside, place))
         if units and folder == data:
             break
+    place = None if units else _truth_beside(data)
+    if place and any(is_image(path) for path in data.iterdir()):
+        return [Unit("", data, place)]
     return units
 
 
