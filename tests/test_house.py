@@ -15,7 +15,8 @@ HEAVY = ("torch", "matplotlib", "pandas", "numba", "sklearn")
 def loaded_by(code: str) -> set[str]:
     """Top-level modules in memory after running ``code`` in a fresh interpreter."""
     probe = f"{code}\nimport sys\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    program = [sys.executable, "-c", probe]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -307,7 +307,8 @@ def test_readers_are_loaded_when_used() -> None:
         "print(sorted({'zarr', 'nd2', 'liffile', 'tifffile', 'PIL', 'imagecodecs', 'pylibCZIrw', "
         "'torch', 'matplotlib', 'dask.array'} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    program = [sys.executable, "-c", check]
+    told = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
     assert told.stdout.strip() == "[]"
 
 

@@ -344,6 +344,6 @@ def test_two_processes_write_different_fields_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
         tasks = [(tmp_path / "together", field, 10 * i) for i, field in enumerate(fields)]
-        pool.starmap(_write_one, tasks, chunksize=1)
+        pool.starmap_async(_write_one, tasks, chunksize=1).get(timeout=120)
     assert digest(tmp_path / "alone") == digest(tmp_path / "together")
     check_models(tmp_path / "together")

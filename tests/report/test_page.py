@@ -163,6 +163,7 @@ def test_the_same_content_gives_the_same_bytes(page: str, make_content: Any) -> 
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,
     )
     assert done.stdout.strip() == hashlib.sha256(page.encode()).hexdigest()
 
@@ -172,7 +173,9 @@ def test_importing_the_page_loads_neither_torch_nor_matplotlib() -> None:
         "import sys, lucyte.report.page; "
         "print([m for m in ('torch', 'matplotlib', 'skimage', 'PIL') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
