@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage as ndi
 
-from lucyte.segment.light import Plane
+from lucyte.segment.light import Plane, background_spread
 from lucyte.segment.operations import Mask, fill_holes, level, opened
 
+_NOISES = 3.0
 Threshold = Literal["otsu", "local", "li", "triangle"]
 
 
@@ -44,7 +45,9 @@ def threshold_surface(values: Plane, side: float, method: Threshold) -> Plane:
     """
     if float(values.max()) - float(values.min()) <= 1e-6:
         return np.full_like(values, np.inf)
-    one = np.float32(level(values, "otsu" if method == "local" else method))
+    # Where there are no objects a rule divides the noise.
+    floor = _NOISES * background_spread(values)
+    one = np.float32(max(level(values, "otsu" if method == "local" else method), floor))
     if method != "local":
         return np.full_like(values, one)
     around = ndi.gaussian_filter(values, 1.5 * side, mode="nearest")

@@ -17,7 +17,7 @@ from scipy import ndimage as ndi
 
 Plane = npt.NDArray[np.float32]
 
-_LOW = 0.15
+_LOW, _LOWER = 0.15, 0.05
 _SPREADS, _SPAN = 3.0, 0.035
 _GRID_LIMIT = 4
 _NARROWEST = 0.14
@@ -48,12 +48,13 @@ def local_background(plane: Plane, window_px: float) -> Plane:
     Returns
     -------
     float32 array Y X
-        One number everywhere where the plane is smaller than a few windows.
+        One number, a lower quantile, where the plane is smaller than a few windows: one object
+        may fill it.
     """
     window_px = max(min(window_px, max(plane.shape) / _GRID_LIMIT), _NARROWEST * window_px)
     counts = [max(1, round(side / window_px)) for side in plane.shape]
     if max(counts) < _GRID_LIMIT:
-        return np.full_like(plane, np.quantile(plane, _LOW))
+        return np.full_like(plane, np.quantile(plane, _LOWER))
     rows = np.linspace(0, plane.shape[0], counts[0] + 1).astype(int)
     columns = np.linspace(0, plane.shape[1], counts[1] + 1).astype(int)
     step = max(1, int(window_px // 32))
@@ -142,11 +143,16 @@ def linear_light(planes: Sequence[npt.NDArray[Any]], window_px: float, smooth_px
     total: Plane | None = None
     for plane in planes:
         quiet = above_background(finite(plane), window_px, smooth_px)
-        top = max(float(np.quantile(quiet, _BRIGHTEST)), _FAINT * background_spread(quiet))
-        part = np.clip(quiet / np.float32(top), 0, 1) if top > 0 else np.zeros_like(quiet)
+        top = linear_scale(quiet)
+        part = np.minimum(quiet / np.float32(top), 1) if top > 0 else np.zeros_like(quiet)
         total = part if total is None else total + part
     assert total is not None
     return total / np.float32(len(planes))
+
+
+def linear_scale(quiet: Plane) -> float:
+    """The light above background that counts as 1 in :func:`linear_light`."""
+    return max(float(np.quantile(quiet, _BRIGHTEST)), _FAINT * background_spread(quiet))
 
 
 def background_spread(quiet: Plane) -> float:

@@ -16,7 +16,7 @@ def label(array: npt.NDArray[Any], diagonal: bool = False) -> npt.NDArray[np.int
     from skimage import measure
 
     return np.asarray(
-        measure.label(array, background=0, connectivity=2 if diagonal else 1),  # type: ignore[no-untyped-call]
+        measure.label(array, background=0, connectivity=array.ndim if diagonal else 1),  # type: ignore[no-untyped-call]
         dtype=np.int64,
     )
 

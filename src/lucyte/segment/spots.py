@@ -21,7 +21,10 @@ _NOISES = 5.0
 
 
 def find_spots(
-    planes: Sequence[npt.NDArray[Any]], within: Labels | None, settings: ObjectSettings
+    planes: Sequence[npt.NDArray[Any]],
+    within: Labels | None,
+    settings: ObjectSettings,
+    anisotropy: float = 1.0,
 ) -> Labels:
     """Label spots that stand out from the noise where they lie.
 
@@ -34,10 +37,12 @@ def find_spots(
     ----------
     planes : sequence of array Y X
         Responses of several channels are summed in units of their noise.
-    within : int32 array Y X or None
+    within : int32 array or None
         Parents; spots are looked for inside them only.
     settings : ObjectSettings
         ``diameter_px`` of a spot (``auto``: 5 px), ``sensitivity`` multiplies the five noises.
+    anisotropy : float
+        Step in Z over the size of a px, of a stack.
 
     References
     ----------
@@ -45,18 +50,19 @@ def find_spots(
     """
     diameter = SPOT_PX if settings.diameter_px == "auto" else float(settings.diameter_px)
     shape = planes[0].shape
-    if min(shape) < 3:
+    if min(shape[-2:]) < 3:
         return np.zeros(shape, np.int32)
+    steps = (anisotropy, 1.0, 1.0)[-len(shape) :]
     where = np.ones(shape, bool) if within is None else within > 0
-    response = sum(_in_noises(log_response(finite(p), diameter), where) for p in planes)
+    response = sum(in_noises(log_response(finite(p), diameter, steps), where) for p in planes)
     response = np.asarray(response, dtype=np.float32) / np.sqrt(len(planes))
-    window = max(3, int(diameter)) | 1
+    window = [max(3, int(diameter / step)) | 1 for step in steps]
     peak = (response == ndi.maximum_filter(response, size=window)) & where
     peak &= response > _NOISES * settings.sensitivity
     seeds = _one_px_per_plateau(peak)
     if not seeds.any():
         return np.zeros(shape, np.int32)
-    near = ndi.distance_transform_edt(seeds == 0) <= diameter / 2 + 0.5
+    near = ndi.distance_transform_edt(seeds == 0, sampling=steps) <= diameter / 2 + 0.5
     basin = flood(-response, seeds, near & where & (response > 0))
     height = np.zeros(int(seeds.max()) + 1, np.float32)
     height[seeds[seeds > 0]] = response[seeds > 0]
@@ -64,19 +70,35 @@ def find_spots(
     return _large_enough(spots, settings, diameter)
 
 
-def log_response(plane: Plane, diameter_px: float) -> Plane:
-    """Largest scale-normalised ``-LoG`` of the square root of the light, per px."""
+def log_response(plane: Plane, diameter_px: float, steps: Sequence[float] | None = None) -> Plane:
+    """Largest scale-normalised ``-LoG`` of the square root of the light, per px.
+
+    Parameters
+    ----------
+    plane : float32 array Y X or Z Y X
+    diameter_px : float
+        Of a spot, in px of Y and X.
+    steps : sequence of float or None
+        Size of a step along each axis in px of Y and X; None: 1.
+    """
     root = np.sqrt(np.maximum(plane - plane.min(), 0))
     best: Plane | None = None
     for scale in _SCALES:
         sigma = scale * diameter_px / (2 * np.sqrt(2))
-        each = (-(sigma**2) * ndi.gaussian_laplace(root, sigma, mode="nearest")).astype(np.float32)
+        each = np.zeros(root.shape, np.float32)
+        sigmas = [sigma / step for step in steps or (1.0,) * root.ndim]
+        smooth = ndi.gaussian_filter(root, sigmas, mode="nearest")
+        for axis, along in enumerate(sigmas):
+            # Differences: derivatives of a Gaussian narrower than a plane would not add up to 0.
+            bend = ndi.correlate1d(smooth, (1, -2, 1), axis=axis, mode="nearest")
+            each -= np.float32(along**2) * bend
         best = each if best is None else np.maximum(best, each)
     assert best is not None
     return best
 
 
-def _in_noises(response: Plane, where: npt.NDArray[np.bool_]) -> Plane:
+def in_noises(response: Plane, where: npt.NDArray[np.bool_]) -> Plane:
+    """A response less its median, in median absolute deviations of what lies ``where``."""
     values = response[where]
     if len(values) == 0:
         return np.zeros_like(response)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,37 @@ def segment_stack(
     if image.ndim < 3:
         raise UsageError(f"a stack has an axis Z before Y and X, got {image.ndim} axes.")
     check_limits(min_overlap, max_gap)
-    if anisotropy is not None and not anisotropy > 0:
-        raise UsageError(f"anisotropy is step in Z over px, above 0, got {anisotropy:g}.")
+    _check_step(anisotropy)
     planes = [np.asarray(segment_plane(plane), dtype=np.int32) for plane in image]
     if not planes:
         return np.zeros((0, *image.shape[-2:]), np.int32)
+    return join_planes(planes, min_overlap=min_overlap, max_gap=max_gap, anisotropy=anisotropy)
+
+
+def join_planes(
+    planes: Sequence[Labels],
+    *,
+    min_overlap: float = 0.5,
+    max_gap: int = 1,
+    anisotropy: float | None = None,
+) -> Labels:
+    """What :func:`segment_stack` does once every plane has its labels.
+
+    Raises
+    ------
+    UsageError
+        Limits out of range, planes of different sizes.
+    """
+    check_limits(min_overlap, max_gap)
+    _check_step(anisotropy)
     stitched = stitch_planes(agree(planes, min_overlap), min_overlap=min_overlap, max_gap=max_gap)
     labels = fill_gaps(cut_waists(stitched))
     return labels if anisotropy is None else drop_flakes(labels, anisotropy)
+
+
+def _check_step(anisotropy: float | None) -> None:
+    if anisotropy is not None and not anisotropy > 0:
+        raise UsageError(f"anisotropy is step in Z over px, above 0, got {anisotropy:g}.")
 
 
 def cut_waists(labels: Labels) -> Labels:
@@ -117,7 +141,7 @@ def fill_gaps(labels: Labels) -> Labels:
             continue
         mine = labels[place] == name
         present = np.flatnonzero(mine.any(axis=(1, 2)))
-        for low, high in zip(present[:-1], present[1:], strict=True):
+        for low, high in pairwise(present):
             for z in range(low + 1, high):
                 shape = _between(mine[low], mine[high], (z - low) / (high - low))
                 here = out[place][z]

@@ -120,7 +120,7 @@ def _latest(out: Labels, z: int, max_gap: int, last_seen: dict[int, int]) -> Lab
     """What lies below plane z: its neighbour, and in its holes what ended within the gap."""
     if z == 0:
         return np.zeros(out.shape[1:], np.int32)
-    below = out[z - 1].copy()
+    below: Labels = out[z - 1].copy()
     for earlier in range(z - 2, max(z - 2 - max_gap, -1), -1):
         ended = np.zeros(max(last_seen, default=0) + 1, dtype=np.bool_)
         ended[[name for name, seen in last_seen.items() if seen == earlier]] = True

@@ -55,7 +55,7 @@ def best_patches(bright: Plane, side: float, sensitivity: float = 1.0) -> Labels
     """
     levels = np.floor(bright * _STEPS).astype(np.int32)
     smallest = np.pi / 4 * (_SMALLEST * side) ** 2
-    largest = min(np.pi / 4 * (_LARGEST * side) ** 2, 0.5 * bright.size)
+    largest = min(np.pi / 4 * (_LARGEST * side) ** 2, 0.8 * bright.size)
     if float(levels.max()) < _LOWEST * _STEPS:
         return np.zeros(bright.shape, np.int32)
     # Below the lowest patch and its sink everything is one background.
