@@ -162,7 +162,8 @@ def test_real_nuclei_of_very_different_brightness(shared_data):
     assert found.max() <= 1.3 * len(hit)
 
 
-def test_real_nuclei_of_many_laboratories(shared_data):
+@pytest.mark.parametrize("threshold", ["adaptive", "otsu"])
+def test_real_nuclei_of_many_laboratories(shared_data, threshold):
     from skimage.io import imread
 
     folder = shared_data / "dsb2018"
@@ -171,6 +172,7 @@ def test_real_nuclei_of_many_laboratories(shared_data):
         image = imread(path)
         image = image[..., 0] if image.ndim == 3 else image
         truth = imread(folder / "labels" / f"{path.stem}.tif")
-        found = threshold_objects([image], NUCLEUS)
+        chosen = NUCLEUS.model_copy(update={"threshold": threshold})
+        found = threshold_objects([image], chosen)
         found_ap.append(scores(count_instances(truth, found))["AP@0.5"])
     assert np.mean(found_ap) > 0.65

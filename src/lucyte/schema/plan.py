@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -67,10 +67,17 @@ class ObjectSettings(Settings):
 
     kind: str = Field("cell", description="cell, nucleus, cytoplasm, spot or organelle:<channel>")
     channels: list[str] = Field([], description="channels to look in; summed after scaling")
-    method: Literal["threshold", "subtract", "log", "grow"] = Field(
+    method: Literal["threshold", "network", "subtract", "log", "grow", "ridge"] = Field(
         "threshold",
-        description="threshold: threshold and split; grow: outwards from the parent kind; "
-        "subtract: cell minus nucleus; log: spots",
+        description="threshold: threshold and split; network: a trained model; grow: outwards "
+        "from the parent kind; subtract: cell minus nucleus; log: spots; ridge: tubes such as "
+        "mitochondria",
+    )
+    model: str | None = Field(
+        None, description="with method network: a shipped name, a model folder or an ONNX file"
+    )
+    confidence: float | None = Field(
+        None, ge=0, le=1, description="lowest score of a network's object; default the model's own"
     )
     threshold: Literal["adaptive", "otsu", "local", "li", "triangle"] = Field(
         "adaptive", description="adaptive: a level for each object; otherwise one for the image"
@@ -80,12 +87,25 @@ class ObjectSettings(Settings):
     min_area_px: int | Literal["auto"] = "auto"
     split: bool = True
     parent: str | None = None
+    stack: Literal["planes", "volume"] = Field(
+        "planes",
+        description="Z Y X by threshold: planes: each in 2-D, then stitched; volume: in 3-D",
+    )
+    anisotropy: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto", description="step in Z over the size of a px; auto: what the files say"
+    )
 
 
 class SegmentSettings(Settings):
     """The kinds of object, in the order in which they are found."""
 
     objects: list[ObjectSettings] = [ObjectSettings()]
+    engine: Literal["auto", "torch", "openvino", "openvino-bf16"] = Field(
+        "auto", description="what runs networks; auto: torch on a GPU, otherwise openvino in f32"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where networks run; auto: a GPU where there is one"
+    )
 
 
 class MeasureSettings(Settings):

@@ -15,6 +15,7 @@ from lucyte.segment.light import Plane
 from lucyte.segment.operations import expand
 from lucyte.segment.outline import object_levels
 
+_EVIDENT, _RAGGED = 5.0, 0.85
 Floats = npt.NDArray[np.float64]
 
 
@@ -32,7 +33,8 @@ class Standard:
         At most this share of that light in the ring an eighth of a diameter wide around it,
         where no other object is.
     solidity : float
-        Share of its convex hull that it fills.
+        Share of its convex hull that it fills; 0.85 of this where its light is five times what is
+        asked for: what stands out so is there, if ragged.
     """
 
     contrast: float
@@ -71,7 +73,7 @@ def accept(
     good = (
         (light >= asked * sensitivity)
         & (around <= standard.around * light)
-        & (solidity >= standard.solidity)
+        & (solidity >= np.where(light >= _EVIDENT * asked, _RAGGED, 1.0) * standard.solidity)
     )
     keep = np.zeros(int(listed.labels[-1]) + 1, dtype=bool)
     keep[listed.labels[good]] = True
