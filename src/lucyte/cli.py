@@ -39,6 +39,17 @@ Select = Annotated[
     list[str] | None, typer.Option("--select", help="Position along a foreign axis, e.g. M=0.")
 ]
 Pages = Annotated[str, typer.Option("--pages", help="What pages of a plain TIFF are: T, Z or C.")]
+Model = Annotated[
+    str, typer.Option("--model", help="nuclei, cellular, a model folder or an ONNX file.")
+]
+Diameter = Annotated[
+    float | None, typer.Option("--diameter-px", help="Typical diameter; else found per image.")
+]
+Confidence = Annotated[
+    float | None, typer.Option("--confidence", min=0, max=1, help="Lowest score of an object.")
+]
+Engine = Annotated[str, typer.Option("--engine", help="auto, torch, openvino or openvino-bf16.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PixelSize = Annotated[
     float | None, typer.Option("--pixel-size-um", help="Micrometres per pixel: your word.")
 ]
@@ -142,33 +153,142 @@ def merge(
     print(merge_images(images, out, _reading(channels, select, pages)))
 
 
-@app.command(epilog="Example: lucyte segment images/ -o out --kind nucleus --channel DNA")
-def segment(
+@app.command(
+    epilog="Example: lucyte detect plate/ -o out --model cellular   or with your own YOLO: "
+    "--model best.onnx"
+)
+def detect(
     images: Annotated[Path, typer.Argument(help="A file, folder or glob of images.")],
-    out: Out = Path("segmented"),
-    kind: Annotated[str, typer.Option(help="nucleus, cell ...; default from the channels.")] = "",
+    out: Out = Path("detected"),
+    model: Model = "",
+    kind: Annotated[str, typer.Option(help="cell, nucleus ...; default the model's.")] = "",
     channel: Annotated[list[str] | None, typer.Option(help="Channel(s) to look in.")] = None,
-    diameter_px: Annotated[float | None, typer.Option(help="Typical diameter; else found.")] = None,
+    diameter_px: Diameter = None,
+    confidence: Confidence = None,
     channels: ChannelMap = "",
     select: Select = None,
     pages: Pages = "",
+    engine: Engine = "auto",
+    device: Device = "auto",
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
-    """Find objects: OUT/labels/STEM.tif and OUT/objects.parquet."""
+    """Find boxes: OUT/boxes.parquet and OUT/overview.png."""
+    from lucyte.pipeline.detect import detect_images
+
+    wanted = _wanted(kind, channel, diameter_px, model, confidence, engine, device)
+    reading = _reading(channels, select, pages)
+    print(detect_images(images, out, wanted, reading, workers=workers, quiet=quiet))
+    _next(f"look at {out / 'overview.png'}")
+
+
+@app.command(
+    epilog="Example: lucyte segment images/ -o out --model nuclei   or without a model: "
+    "--kind nucleus --channel DNA"
+)
+def segment(
+    images: Annotated[Path, typer.Argument(help="A file, folder or glob of images.")],
+    out: Out = Path("segmented"),
+    model: Model = "",
+    kind: Annotated[str, typer.Option(help="nucleus, cell ...; default from the channels.")] = "",
+    channel: Annotated[list[str] | None, typer.Option(help="Channel(s) to look in.")] = None,
+    diameter_px: Diameter = None,
+    confidence: Confidence = None,
+    channels: ChannelMap = "",
+    select: Select = None,
+    pages: Pages = "",
+    engine: Engine = "auto",
+    device: Device = "auto",
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find objects: OUT/labels/STEM.tif, OUT/objects.parquet and OUT/overview.png."""
     from lucyte.pipeline.single import segment_images
 
-    print(
-        segment_images(
-            images,
-            out,
-            {"kind": kind, "channels": channel or [], "diameter_px": diameter_px},
-            _reading(channels, select, pages),
-            workers=workers,
-            quiet=quiet,
-        )
-    )
+    wanted = _wanted(kind, channel, diameter_px, model, confidence, engine, device)
+    reading = _reading(channels, select, pages)
+    print(segment_images(images, out, wanted, reading, workers=workers, quiet=quiet))
     _next(f"lucyte track {shlex.quote(str(out / 'labels'))} -o tracks")
+
+
+@app.command(
+    epilog="Example: lucyte train segment annotated/ -o my-nuclei --kind nucleus   Refine: "
+    "lucyte train segment annotated/ -o mine --from nuclei --steps 300"
+)
+def train(
+    task: Annotated[str, typer.Argument(help="detect (boxes or masks) or segment (masks).")],
+    data: Annotated[Path, typer.Argument(help="Images and their truth, in any known form.")],
+    out: Out = Path("model"),
+    images: Annotated[Path | None, typer.Option(help="Folder of images, if not DATA's.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Folder of truth, if not DATA's.")] = None,
+    start: Annotated[str, typer.Option("--from", help="Model to refine; else start anew.")] = "",
+    kind: Annotated[str, typer.Option(help="What the objects are.")] = "cell",
+    use: Annotated[str, typer.Option(help="Channels to look at, e.g. EGFP,mRFP,TL.")] = "",
+    channels: ChannelMap = "",
+    validation: Annotated[float, typer.Option(help="Share of groups kept for validation.")] = 0.15,
+    validation_groups: Annotated[str, typer.Option(help="Their names instead, A,B.")] = "",
+    group_regex: Annotated[str, typer.Option(help="What of a path is the group.")] = "",
+    group_column: Annotated[str, typer.Option(help="Column of images.csv that is.")] = "",
+    steps: Annotated[int, typer.Option(min=0, help="Default 2600; 300 with --from.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
+    crop_px: Annotated[int, typer.Option(min=0, help="Side of a crop; 224 or 256.")] = 0,
+    network_diameter_px: Annotated[
+        float, typer.Option(min=0, help="Objects are brought to this diameter; 28 or 42.")
+    ] = 0.0,
+    loss: Annotated[
+        list[str] | None, typer.Option(help="Weight of a loss, e.g. foreground_cldice=1.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the data, for the model card.")] = "unknown",
+    device: Device = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on annotated images. A stopped training goes on with the same command."""
+    from lucyte.pipeline.train_objects import TrainRequest
+    from lucyte.pipeline.train_objects import train as train_model
+    from lucyte.schema.errors import unknown
+
+    if task not in ("detect", "segment"):
+        raise unknown("task", task, ("detect", "segment"))
+    request = TrainRequest(
+        task=task,
+        data=data,
+        out=out,
+        reading={
+            "images": images,
+            "truth": truth,
+            "channels": _pairs(channels),
+            "group_regex": group_regex,
+            "group_column": group_column,
+        },
+        use=_names(use),
+        finds=kind,
+        start=start,
+        validation=validation,
+        validation_groups=_names(validation_groups),
+        steps=steps,
+        batch=batch,
+        crop_px=crop_px,
+        diameter_px=network_diameter_px,
+        losses=_weights(loss or []),
+        licence=licence,
+        device=device,
+        seed=seed,
+        quiet=quiet,
+    )
+    print(train_model(request))
+    _next(f"lucyte {task} IMAGES -o out --model {shlex.quote(str(out))}")
+
+
+@app.command(epilog="Example: lucyte models   lucyte models my-nuclei --json")
+def models(
+    model: Annotated[str, typer.Argument(help="One model; default all that are shipped.")] = "",
+    json_output: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """List models: what they look at, what they find, how well, and what must not be claimed."""
+    from lucyte.pipeline.models import describe_models
+
+    print(describe_models(model, json_output))
 
 
 @app.command(epilog="Example: lucyte track labels/ -o out --images 01")
@@ -233,6 +353,30 @@ def bench(
     print(run_benchmarks(what or [], out))
 
 
+def _wanted(
+    kind: str,
+    channel: list[str] | None,
+    diameter_px: float | None,
+    model: str,
+    confidence: float | None,
+    engine: str,
+    device: str,
+) -> dict[str, Any]:
+    """What to look for, as the commands for one stage take it."""
+    from lucyte.networks.engine import choose_engine
+
+    choose_engine(engine, device)
+    return {
+        "kind": kind,
+        "channels": channel or [],
+        "diameter_px": diameter_px,
+        "model": model,
+        "confidence": confidence,
+        "engine": engine,
+        "device": device,
+    }
+
+
 def _reading(channels: str, select: list[str] | None, pages: str) -> dict[str, Any]:
     """Keys of ``[input]`` that say how files are read."""
     chosen = dict(each.partition("=")[::2] for each in select or [])
@@ -248,6 +392,23 @@ def _pairs(text: str) -> dict[str, str]:
             raise UsageError(f"--channels: write NEW=OLD, e.g. GFP=w1,RFP=w2; got {part!r}.")
         pairs[new] = old
     return pairs
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """``A,B`` as names."""
+    return tuple(filter(None, (each.strip() for each in text.split(","))))
+
+
+def _weights(texts: list[str]) -> dict[str, float]:
+    """``NAME=NUMBER`` as a mapping."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise UsageError(f"--loss: write NAME=NUMBER, got {text!r}.") from None
+    return found
 
 
 def _next(command: str) -> None:

@@ -143,7 +143,9 @@ def draw_crop(
     """
     matrix, centre = _place(image, settings, rng)
     side, stride = settings.side_px, settings.stride
-    bend = _bend(side, settings, rng) if image.labels is not None else np.zeros((2, 2, 2), np.float32)
+    bend = (
+        _bend(side, settings, rng) if image.labels is not None else np.zeros((2, 2, 2), np.float32)
+    )
     scale = float(np.sqrt(abs(np.linalg.det(matrix))))  # source px per network px
     level = min(max(halvings(scale), image.first), image.first + len(image.levels) - 1)
     source = image.levels[level - image.first]
@@ -252,9 +254,7 @@ def _sample(source: Any, matrix: Any, centre: Any, bend: Any, side: int, factor:
 
 
 @numba.njit(cache=True, nogil=True)
-def _sample_labels(
-    labels: Any, matrix: Any, centre: Any, bend: Any, side: int, stride: int
-) -> Any:
+def _sample_labels(labels: Any, matrix: Any, centre: Any, bend: Any, side: int, stride: int) -> Any:
     """Nearest label at the middle of each output pixel."""
     height, width = labels.shape
     out = np.zeros((side, side), np.int32)

@@ -162,7 +162,10 @@ def _centres(boxes: Any, height: int, width: int) -> Any:
         sy = max(0.7, SIGMA * np.sqrt((x1 - x0) * (y1 - y0)))
         far = int(np.ceil(3 * sy))
         # The pixel nearest to the centre answers with 1 even where the centre lies between pixels.
-        iy, ix = min(max(int(np.round(cy)), 0), height - 1), min(max(int(np.round(cx)), 0), width - 1)
+        iy, ix = (
+            min(max(int(np.round(cy)), 0), height - 1),
+            min(max(int(np.round(cx)), 0), width - 1),
+        )
         for y in range(max(0, iy - far), min(height, iy + far + 1)):
             for x in range(max(0, ix - far), min(width, ix + far + 1)):
                 value = np.exp(-((y - iy) ** 2 + (x - ix) ** 2) / (2 * sy * sy))

@@ -164,7 +164,10 @@ class _Run:
         weights = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
-            [{"params": weights, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0}],
+            [
+                {"params": weights, "weight_decay": settings.decay},
+                {"params": others, "weight_decay": 0},
+            ],
             lr=settings.rate,
         )
         self.mean = {name: value.detach().clone() for name, value in network.state_dict().items()}

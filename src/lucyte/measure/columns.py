@@ -55,6 +55,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("y1_px", "identity", "object", "field", "lower edge of the box, half-open"),
     Feature("centroid_y_px", "identity", "object", "field", "vertical position of the centre"),
     Feature("centroid_x_px", "identity", "object", "field", "horizontal position of the centre"),
+    Feature("score", "identity", "object", "field", "how sure the network is of it", False),
     Feature("touches_border", "identity", "object", "field", "touches the border of the image"),
     Feature("area_px", "shape", "object", "own", "area"),
     Feature("area_um2", "shape", "object", "field", "area in square micrometres"),

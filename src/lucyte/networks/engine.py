@@ -43,14 +43,18 @@ def choose_engine(name: str, device: str = "auto") -> tuple[str, str]:
 
         if torch.cuda.is_available():
             if name.startswith("openvino"):
-                raise UsageError(f"engine {name} runs on the CPU; use --device cpu or --engine torch.")
+                raise UsageError(
+                    f"engine {name} runs on the CPU; use --device cpu or --engine torch."
+                )
             return "torch", "cuda"
         if device == "cuda":
             raise UsageError("--device cuda: torch sees no GPU here. Use --device cpu or auto.")
     return ("openvino" if name == "auto" else name), "cpu"
 
 
-def start_engine(network: UNetPlusPlus, name: str, device: str, threads: int | None = None) -> Answer:
+def start_engine(
+    network: UNetPlusPlus, name: str, device: str, threads: int | None = None
+) -> Answer:
     """A function from a batch to the network's answer.
 
     Parameters
@@ -93,7 +97,10 @@ def _openvino(network: UNetPlusPlus, precision: str, threads: int | None) -> Ans
         example = torch.zeros(1, seen, side, side)
         model = ov.convert_model(network.cpu(), example_input=example)
     model.reshape([-1, seen, -1, -1])
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     compiled = ov.Core().compile_model(model, "CPU", settings)

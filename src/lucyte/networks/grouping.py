@@ -1,7 +1,7 @@
 """Dense answers to objects: peaks of the centre map, their boxes, and pixels by their votes.
 
-Everything is local and named by its place in the whole image, so that tiles of an image, grouped one
-by one, give the labels of the whole.
+Everything is local and named by its place in the whole image, so that tiles of an image, grouped
+one by one, give the labels of the whole.
 """
 
 from __future__ import annotations
@@ -201,7 +201,9 @@ def _suppress(boxes: Any, place: Any, order: Any, iou: float, near: float) -> An
                     both = max(wide, 0.0) * max(high, 0.0)
                     if both > iou * (area + theirs - both):
                         stays = False
-                    away = (place[k, 0] - place[other, 0]) ** 2 + (place[k, 1] - place[other, 1]) ** 2
+                    away = (place[k, 0] - place[other, 0]) ** 2 + (
+                        place[k, 1] - place[other, 1]
+                    ) ** 2
                     if away < near * near * min(area, theirs):
                         stays = False
                     other = after[other]

@@ -76,7 +76,9 @@ class ObjectConfig:
         known = cls.__dataclass_fields__
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise UsageError(f"object model: unknown setting {unknown[0]!r}; made by a newer Lucyte?")
+            raise UsageError(
+                f"object model: unknown setting {unknown[0]!r}; made by a newer Lucyte?"
+            )
         lists = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**lists)
 
@@ -129,11 +131,15 @@ def restore(stored: StoredModel) -> tuple[UNetPlusPlus, ObjectConfig]:
     config = ObjectConfig.from_json(stored.config)
     network = build(config)
     state = {
-        name: torch.from_numpy(np.asarray(value, np.float32) if value.dtype == np.float16 else value)
+        name: torch.from_numpy(
+            np.asarray(value, np.float32) if value.dtype == np.float16 else value
+        )
         for name, value in stored.arrays.items()
     }
     missing, extra = network.load_state_dict(state, strict=False)
     lost = [name for name in missing if not name.endswith("num_batches_tracked")]
     if lost or extra:
-        raise UsageError(f"the weights are not of this network: {', '.join((lost + extra)[:3])} ...")
+        raise UsageError(
+            f"the weights are not of this network: {', '.join((lost + extra)[:3])} ..."
+        )
     return network.eval(), config

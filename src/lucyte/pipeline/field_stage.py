@@ -20,6 +20,7 @@ from lucyte.io.write_table import write_parquet
 from lucyte.io.write_zarr import clear_field, write_image, write_labels
 from lucyte.measure.frame import measure_frame
 from lucyte.pipeline.correction import project
+from lucyte.pipeline.finders import model_digests, open_finders
 from lucyte.pipeline.fingerprint import fingerprint, hash_inputs, stat_inputs
 from lucyte.pipeline.folder import RunFolder
 from lucyte.pipeline.sample import CropWriter
@@ -77,6 +78,7 @@ class FieldTask:
             {"channels": self.field.channels, "times": self.field.time_indices},
             {"crops": self.crops, "crop_px": self.crop_px, "copy": self.copy_images},
             {"fit": self.fit.fingerprint if self.fit else None},
+            dict(model_digests(plan.segment, self.root.resolve())),
             stat_inputs([*self.field.source.paths, *self._label_files()]),
         )
 
@@ -177,7 +179,7 @@ def _one_frame(
     table = measure_frame(corrected, found, plan.measure, here.pixel_size_um)
     for kind, labels in found.labels.items():
         write_labels(task.root / "plate.zarr", here, kind, time_index, labels)
-    named = identify(table, here, time_index)
+    named = with_scores(identify(table, here, time_index), found)
     tables.objects.append(named)
     sampler.add(corrected, found, named, time_index)
 
@@ -185,7 +187,8 @@ def _one_frame(
 def _find_objects(task: FieldTask, time_index: int, pixels: xr.DataArray) -> FrameObjects:
     plan, here, root = task.plan, task.field, task.root.resolve()
     if plan.input.labels is None:
-        return segment_frame(pixels, plan.segment, here.pixel_size_um)
+        finders = open_finders(plan.segment, root)
+        return segment_frame(pixels, plan.segment, here.pixel_size_um, finders)
     kind = plan.segment.objects[0].kind
     path = label_path(root / plan.input.labels, here, time_index)
     labels = check_labels(read_labels(path), str(path))
@@ -244,6 +247,17 @@ def identify(table: pd.DataFrame, here: Field, time_index: int) -> pd.DataFrame:
     features = [c for c in features if c not in ("parent_label", "parent_kind")]
     out = pd.DataFrame({name: identity[name] for name in OBJECT_IDENTITY}, index=table.index)
     return pd.concat([out, table[[*BOX, *features]]], axis=1)
+
+
+def with_scores(table: pd.DataFrame, found: FrameObjects) -> pd.DataFrame:
+    """Add the score a model gave each object, where one did."""
+    if not found.scores:
+        return table
+    sure = [
+        found.scores[kind][label] if kind in found.scores else np.nan
+        for kind, label in zip(table["kind"], table["label"], strict=True)
+    ]
+    return table.assign(score=np.array(sure, np.float64))
 
 
 def _flag_row(here: Field, time_index: int, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from lucyte.pipeline.correction import project
+from lucyte.pipeline.finders import open_finders
 from lucyte.pipeline.sample import main_kind
 from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.image import frame, time_indices
@@ -96,8 +98,15 @@ def alike(plate: Plate) -> Plate:
     return replace(plate, fields=kept, problems=(*plate.problems, *problems))
 
 
-def pilot(plan: Plan, fields: Sequence[Field]) -> Pilot:
+def pilot(plan: Plan, fields: Sequence[Field], base: Path) -> Pilot:
     """Segment one frame of a few fields, spread over the plate.
+
+    Parameters
+    ----------
+    plan : Plan
+    fields : sequence of Field
+    base : Path
+        Folder that the plan's paths are relative to.
 
     Notes
     -----
@@ -106,6 +115,7 @@ def pilot(plan: Plan, fields: Sequence[Field]) -> Pilot:
     kind = main_kind([each.kind for each in plan.segment.objects])
     if plan.input.labels is not None:
         return Pilot(plan.segment.objects[0].kind, math.nan, 64)
+    finders = open_finders(plan.segment, base)
     sides: list[float] = []
     tried = 0
     for index in np.unique(np.linspace(0, len(fields) - 1, 4 * FIELDS).astype(int)):
@@ -117,7 +127,8 @@ def pilot(plan: Plan, fields: Sequence[Field]) -> Pilot:
         except InputError:
             continue
         tried += 1
-        labels = segment_frame(pixels, plan.segment, fields[index].pixel_size_um).labels
+        size = fields[index].pixel_size_um
+        labels = segment_frame(pixels, plan.segment, size, finders).labels
         boxes = ndimage.find_objects(labels[kind]) if kind in labels else []
         sides += [max(s.stop - s.start for s in box[-2:]) for box in boxes if box is not None]
     if not sides:

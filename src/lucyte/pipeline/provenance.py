@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import lucyte
+from lucyte.networks.engine import choose_engine
+from lucyte.schema.plan import SegmentSettings
 
 PACKAGES = (
     "numpy",
@@ -29,6 +31,7 @@ PACKAGES = (
     "openTSNE",
     "matplotlib",
     "torch",
+    "openvino",
 )
 
 
@@ -43,14 +46,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """The machine in words: no host name, no paths."""
+def machine(settings: SegmentSettings | None = None) -> dict[str, Any]:
+    """The machine in words, and what ran a network on it: no host name, no paths."""
+    if settings and any(each.method == "network" for each in settings.objects):
+        engine, device = choose_engine(settings.engine, settings.device)
+    else:
+        engine, device = "numba and scipy (no network was run)", "cpu"
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "device": "cpu",
-        "engine": "numba and scipy (no network was run)",
+        "device": device,
+        "engine": engine,
     }
 
 

@@ -21,6 +21,7 @@ from lucyte.pipeline.context import Context
 from lucyte.pipeline.correction import fit_corrections
 from lucyte.pipeline.executor import default_workers, run_tasks
 from lucyte.pipeline.field_stage import FieldTask, run_field
+from lucyte.pipeline.finders import model_digests
 from lucyte.pipeline.fingerprint import hash_texts
 from lucyte.pipeline.folder import RunFolder
 from lucyte.pipeline.movie_stage import MovieTask, run_movie, write_lineage
@@ -184,7 +185,7 @@ def _fields(context: Context) -> None:
     """Field scope over all fields, damaged ones named and left out."""
     plan, plate = context.plan, context.plate
     with context.clock.stage("pilot"):
-        context.pilot = pilot(plan, plate.fields)
+        context.pilot = pilot(plan, plate.fields, context.folder.root.resolve())
         fit = fit_corrections(plan, plate.fields)
         context.fit = fit
         create_plate(context.folder / "plate.zarr", plate.fields)
@@ -263,7 +264,8 @@ def _provenance(context: Context) -> dict[str, Any]:
     return {
         "command": context.command,
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine(context.plan.segment),
+        "models": dict(model_digests(context.plan.segment, context.folder.root.resolve())),
         "seed": context.plan.seed,
         "workers": context.workers,
         "inputs": {

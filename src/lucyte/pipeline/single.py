@@ -18,13 +18,18 @@ from lucyte.io.write_ctc import write_ctc
 from lucyte.io.write_geff import write_geff
 from lucyte.io.write_table import write_parquet
 from lucyte.measure.frame import measure_frame
+from lucyte.networks.model_folder import read_folder
+from lucyte.networks.shipped import model_path
 from lucyte.pipeline.correction import project
 from lucyte.pipeline.executor import default_workers, run_tasks
-from lucyte.pipeline.field_stage import identify
+from lucyte.pipeline.field_stage import identify, with_scores
+from lucyte.pipeline.finders import open_finders
+from lucyte.pipeline.object_pictures import frame_picture, write_picture
 from lucyte.pipeline.pilot import check_channels
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.sample import main_kind
 from lucyte.pipeline.starter import read_settings
+from lucyte.report.contact_sheet import Panel, contact_sheet
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.image import frame, time_indices
 from lucyte.schema.objects import FrameObjects, Labels, object_id
@@ -40,6 +45,9 @@ from lucyte.segment.channels import default_objects
 from lucyte.segment.frame import segment_frame
 from lucyte.track.link import link
 
+SHOWN = 12
+"""Images on the contact sheet."""
+
 
 @dataclass(frozen=True)
 class SegmentTask:
@@ -48,6 +56,7 @@ class SegmentTask:
     field: Field
     plan: Plan
     out: Path
+    picture: bool
 
 
 def segment_images(
@@ -65,7 +74,8 @@ def segment_images(
     ----------
     images, out : Path
     wanted : dict
-        ``kind`` (empty: from the channel names), ``channels``, ``diameter_px``.
+        ``kind`` (empty: from the channel names), ``channels``, ``diameter_px``; with a model
+        ``model``, ``confidence``, ``engine``, ``device``.
     reading : mapping
         Further keys of ``[input]``.
     """
@@ -73,19 +83,24 @@ def segment_images(
     plate = open_plate(settings, Path.cwd())
     if not plate.fields:
         raise InputError(images, "holds no image that Lucyte can read.", "See: lucyte info PATH")
-    objects = _objects(plate.fields[0], wanted)
-    plan = Plan(input=settings, segment=SegmentSettings(objects=objects))
+    objects = objects_wanted(plate.fields[0], wanted)
+    chosen = {key: wanted[key] for key in ("engine", "device") if wanted.get(key)}
+    plan = Plan(input=settings, segment=SegmentSettings(objects=objects, **chosen))
     check_channels(plan, plate.fields)
+    open_finders(plan.segment, Path())
     (out / "labels").mkdir(parents=True, exist_ok=True)
-    tasks = [SegmentTask(each, plan, out) for each in plate.fields]
+    shown = set(np.unique(np.linspace(0, len(plate.fields) - 1, SHOWN).astype(int)).tolist())
+    tasks = [SegmentTask(each, plan, out, k in shown) for k, each in enumerate(plate.fields)]
     tables: dict[str, pd.DataFrame] = {}
+    panels: dict[str, Panel | None] = {}
     problems = [f"{each.where}: {each.message}" for each in plate.problems]
     damaged = 0
     with step("Segmenting", len(tasks), quiet=quiet) as done:
-        for name, table, bad in run_tasks(
+        for name, table, bad, panel in run_tasks(
             _segment_field, tasks, workers or default_workers(len(tasks))
         ):
             tables[name] = table
+            panels[name] = panel
             problems += bad
             damaged += len(bad)
             done()
@@ -96,11 +111,22 @@ def segment_images(
     write_parquet(whole, out / "objects.parquet")
     kinds = sorted(set(whole["kind"])) if len(whole) else []
     found = ", ".join(f"{(whole['kind'] == kind).sum():,} {kind}" for kind in kinds) or "nothing"
-    lines = [f"Found {found}. Wrote {out / 'labels'} and {out / 'objects.parquet'}."]
+    drawn = [each for name in tables if (each := panels[name]) is not None]
+    if drawn:
+        write_picture(out / "overview.png", contact_sheet(drawn))
+    lines = [
+        f"Found {found}. Wrote {out / 'labels'}, {out / 'objects.parquet'} and "
+        f"{out / 'overview.png'}."
+    ]
     return "\n".join(lines + [f"  {each}" for each in problems])
 
 
-def _objects(first: Field, wanted: dict[str, Any]) -> list[ObjectSettings]:
+def objects_wanted(first: Field, wanted: dict[str, Any]) -> list[ObjectSettings]:
+    """What to look for, from a command's options and the channels' names."""
+    if wanted.get("model"):
+        return [_by_model(wanted)]
+    if wanted.get("confidence") is not None:
+        raise UsageError("--confidence is of a trained model; name one with --model.")
     chosen = list(default_objects(first.channels))
     if wanted["kind"]:
         same = [each for each in chosen if each.kind == wanted["kind"]]
@@ -118,8 +144,23 @@ def _objects(first: Field, wanted: dict[str, Any]) -> list[ObjectSettings]:
     return [each.model_copy(update=changes) for each in chosen]
 
 
-def _segment_field(task: SegmentTask) -> tuple[str, pd.DataFrame, list[str]]:
+def _by_model(wanted: dict[str, Any]) -> ObjectSettings:
+    """One kind, found by the model that was named."""
+    path = model_path(wanted["model"])
+    finds = str(read_folder(path).config.get("finds", "cell")) if path.is_dir() else "cell"
+    return ObjectSettings(
+        kind=wanted["kind"] or finds,
+        method="network",
+        model=wanted["model"],
+        channels=wanted["channels"],
+        diameter_px=wanted["diameter_px"] or "auto",
+        confidence=wanted.get("confidence"),
+    )
+
+
+def _segment_field(task: SegmentTask) -> tuple[str, pd.DataFrame, list[str], Panel | None]:
     here, tables, problems = task.field, [], []
+    panel: Panel | None = None
     main = main_kind([each.kind for each in task.plan.segment.objects])
     for time_index in here.time_indices:
         try:
@@ -130,17 +171,23 @@ def _segment_field(task: SegmentTask) -> tuple[str, pd.DataFrame, list[str]]:
             problems.append(f"{error} Left out.")
             continue
         pixels = project(pixels, task.plan)
-        found = segment_frame(pixels, task.plan.segment, here.pixel_size_um)
+        finders = open_finders(task.plan.segment, Path())
+        found = segment_frame(pixels, task.plan.segment, here.pixel_size_um, finders)
         table = measure_frame(pixels, found, task.plan.measure, here.pixel_size_um)
-        tables.append(identify(table, here, time_index))
+        tables.append(with_scores(identify(table, here, time_index), found))
         for kind, labels in found.labels.items():
-            stem = _stem(here, time_index) + ("" if kind == main else f"_{kind.replace(':', '_')}")
+            suffix = "" if kind == main else f"_{kind.replace(':', '_')}"
+            stem = frame_stem(here, time_index) + suffix
             write_label_image(task.out / "labels" / f"{stem}.tif", labels)
+        if task.picture and panel is None and pixels.ndim - ("C" in pixels.dims) == 2:
+            labels = found.labels[main]
+            title = f"{frame_stem(here, time_index)[:40]}: {len(np.unique(labels[labels > 0]))}"
+            panel = Panel(title, frame_picture(pixels), labels=labels)
     whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return here.field_id, whole, problems
+    return here.field_id, whole, problems, panel
 
 
-def _stem(here: Field, time_index: int) -> str:
+def frame_stem(here: Field, time_index: int) -> str:
     """The image's own name where one file is one frame, else field and frame."""
     own = here.source.paths_at(time_index)
     if len(own) == 1 and len(here.source.paths) == len(here.time_indices):

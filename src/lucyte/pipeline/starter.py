@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from lucyte.io.atomic import write_text
 from lucyte.io.platemap import find_platemap
 from lucyte.io.plates import open_plate
+from lucyte.networks.shipped import is_shipped
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import InputError
-from lucyte.schema.plan import InputSettings, Plan, explain_validation
+from lucyte.schema.plan import InputSettings, ObjectSettings, Plan, explain_validation
 from lucyte.schema.plate import Plate
 from lucyte.segment.channels import default_objects
 
@@ -184,4 +185,17 @@ def rebase(plan: Plan, old: Path, new: Path) -> Plan:
         text = getattr(plan.input, key)
         if text is not None:
             moved[key] = Path(os.path.relpath(old / text, new)).as_posix()
-    return plan.model_copy(update={"input": plan.input.model_copy(update=moved)})
+    objects = [_rebase_model(each, old, new) for each in plan.segment.objects]
+    return plan.model_copy(
+        update={
+            "input": plan.input.model_copy(update=moved),
+            "segment": plan.segment.model_copy(update={"objects": objects}),
+        }
+    )
+
+
+def _rebase_model(settings: ObjectSettings, old: Path, new: Path) -> ObjectSettings:
+    if settings.model is None or is_shipped(settings.model):
+        return settings
+    path = Path(os.path.relpath(old / settings.model, new)).as_posix()
+    return settings.model_copy(update={"model": path})

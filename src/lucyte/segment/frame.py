@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from lucyte.schema.errors import UsageError, unknown
+from lucyte.schema.errors import UsageError
 from lucyte.schema.objects import FrameObjects, Labels
 from lucyte.schema.plan import ObjectSettings, SegmentSettings
-from lucyte.segment.channels import default_objects, planes_of
-from lucyte.segment.grow import grow_cells, subtract_nuclei
+from lucyte.segment.channels import default_objects
+from lucyte.segment.classical import find_classical, known_anisotropy
+from lucyte.segment.finder import Finder, find_with
 from lucyte.segment.parents import parents_by_overlap
-from lucyte.segment.spots import find_spots
-from lucyte.segment.threshold import threshold_objects
+from lucyte.segment.stack import join_planes
 
 __all__ = ["default_objects", "segment_frame"]
 
@@ -21,18 +23,25 @@ Parents = npt.NDArray[np.int32]
 
 
 def segment_frame(
-    image: xr.DataArray, settings: SegmentSettings, pixel_size_um: float | None = None
+    image: xr.DataArray,
+    settings: SegmentSettings,
+    pixel_size_um: float | None = None,
+    finders: Mapping[str, Finder] | None = None,
 ) -> FrameObjects:
     """Find the objects of one frame.
 
     Parameters
     ----------
-    image : DataArray C Y X or Y X
-        Raw units, named channels.
+    image : DataArray [C] [Z] Y X
+        Raw units, named channels. A stack is segmented plane by plane and stitched, or in 3-D, as
+        ``stack`` of each kind says; spots, tubes and growth are in 3-D.
     settings : SegmentSettings
         Kinds in the order in which they are found; a kind may build on an earlier one.
     pixel_size_um : float or None
-        Not needed by the classical methods, which work in px.
+        Instead of the image's own, for the ratio of the step in Z to it; in a plane the classical
+        methods work in px.
+    finders : mapping of str to Finder
+        The opened model of each ``model`` that the settings name.
 
     Returns
     -------
@@ -44,43 +53,36 @@ def segment_frame(
     ------
     UsageError
         Unknown channel, a channel of transmitted light, a kind listed twice or built on one that
-        is not found before it, an axis T or Z.
+        is not found before it, an axis T, or a step in Z that is needed and unknown.
     """
     labels: dict[str, Labels] = {}
+    sure: dict[str, npt.NDArray[np.float64]] = {}
     for each in settings.objects:
         if each.kind in labels:
             raise UsageError(f"segment.objects: {each.kind!r} is listed twice; keep one of them.")
-        labels[each.kind] = _find(image, each, labels)
+        if each.method == "network":
+            if "Z" in image.dims:
+                labels[each.kind] = _stacked(image, each, finders or {}, pixel_size_um)
+                continue
+            found = find_with(image, each, finders or {})
+            labels[each.kind] = found.labels
+            sure[each.kind] = np.concatenate([[np.nan], found.scores]).astype(np.float64)
+        else:
+            labels[each.kind] = find_classical(image, each, labels, pixel_size_um)
     named = {each.kind: each.parent for each in settings.objects}
-    return FrameObjects(labels=labels, parents=_parents(labels, named))
+    return FrameObjects(labels=labels, parents=_parents(labels, named), scores=sure)
 
 
-def _find(image: xr.DataArray, settings: ObjectSettings, labels: dict[str, Labels]) -> Labels:
-    if settings.method == "subtract":
-        cells = _earlier(labels, settings.parent or "cell", settings)
-        return subtract_nuclei(cells, _earlier(labels, "nucleus", settings))
-    planes, _ = planes_of(image, settings)
-    if settings.method == "grow":
-        return grow_cells(
-            planes, _earlier(labels, settings.parent or "nucleus", settings), settings
-        )
-    if settings.method == "log":
-        default = next((kind for kind in ("cell", "nucleus") if kind in labels), None)
-        parent = settings.parent or default
-        within = _earlier(labels, parent, settings) if parent else None
-        return find_spots(planes, within, settings)
-    return threshold_objects(planes, settings)
-
-
-def _earlier(labels: dict[str, Labels], kind: str, settings: ObjectSettings) -> Labels:
-    if kind not in labels:
-        raise unknown(
-            f"parent kind of {settings.kind}",
-            kind,
-            labels,
-            f"List {kind} before {settings.kind} in segment.objects.",
-        )
-    return labels[kind]
+def _stacked(
+    image: xr.DataArray,
+    settings: ObjectSettings,
+    finders: Mapping[str, Finder],
+    pixel_size_um: float | None,
+) -> Labels:
+    """A model's planes stitched; a score of one plane is none of the object, so there is none."""
+    planes = [find_with(image.isel(Z=z), settings, finders).labels for z in range(image.sizes["Z"])]
+    step = known_anisotropy(image, settings, pixel_size_um)
+    return join_planes(planes, anisotropy=step if len(planes) > 1 else None)
 
 
 def _parents(labels: dict[str, Labels], named: dict[str, str | None]) -> dict[str, Parents]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +18,19 @@ from lucyte.networks.resample import sample_window
 from lucyte.networks.views import Scale, scale_of, views
 from lucyte.schema.errors import UsageError
 from lucyte.schema.objects import Labels
+from lucyte.segment.finder import named_channels
+from lucyte.segment.found import Found
 from lucyte.segment.object_size import estimate_diameter
 
 Floats = npt.NDArray[np.float32]
 TILE_PX = 1024
 """Side of a tile's core in network px."""
+Window = tuple[int, int, int, int]
+"""y0, x0, y1, x1, half-open."""
 IN_MEMORY_PX = 64_000_000
 """Larger maps and label images are kept on disk."""
 FLOOR = 0.05
 """Lowest score that is looked at at all."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """The objects of one image.
-
-    Attributes
-    ----------
-    labels : int32 array Y X
-        Object k of the other arrays is label k + 1.
-    boxes : float32 array n x 4
-        x0, y0, x1, y1 in image px, half-open: of the mask where the model knows masks.
-    scores : float32 array n
-        0 to 1.
-    classes : tuple of str
-        One per object; empty where the model knows none.
-    diameter_px : float
-        Typical diameter the image was resampled by, in image px; ``estimated`` tells whether it
-        was found or given.
-    """
-
-    labels: Labels
-    boxes: Floats
-    scores: Floats
-    classes: tuple[str, ...]
-    diameter_px: float
-    estimated: bool
 
 
 class ObjectFinder:
@@ -63,6 +39,8 @@ class ObjectFinder:
     Parameters
     ----------
     model : StoredModel
+    name : str
+        For messages.
     engine, device : str
         See :func:`lucyte.networks.engine.choose_engine`.
     threads : int or None
@@ -74,23 +52,31 @@ class ObjectFinder:
     def __init__(
         self,
         model: StoredModel,
+        name: str = "model",
         engine: str = "auto",
         device: str = "auto",
         threads: int | None = None,
         tile_px: int = TILE_PX,
     ) -> None:
         network, self.config = restore(model)
+        self.name = name
         self.engine, self.device = choose_engine(engine, device)
         self.multiple = network.multiple
         self.halo_px = -(-network.reach_px // network.multiple) * network.multiple
         self.tile_px = max(network.multiple, tile_px // network.multiple * network.multiple)
         self.answer: Answer = start_engine(network, self.engine, self.device, threads)
 
+    def channels_for(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The model's own channels; the one of a one-channel model stands for a role."""
+        own = self.config.channels
+        return own if len(own) == 1 else named_channels(own, names, self.name)
+
     def find(
         self,
         image: npt.NDArray[Any],
         diameter_px: float | None = None,
         confidence: float | None = None,
+        channels: tuple[str, ...] = (),
     ) -> Found:
         """Find the objects of one image.
 
@@ -102,6 +88,8 @@ class ObjectFinder:
             Typical diameter of the objects; None estimates it from the image.
         confidence : float or None
             Lowest score; None takes the model's own.
+        channels : tuple of str
+            Names of what was given, for messages.
 
         Returns
         -------
@@ -116,8 +104,8 @@ class ObjectFinder:
         config = self.config
         if image.ndim != 3 or len(image) != len(config.channels):
             raise UsageError(
-                f"the model looks at {len(config.channels)} channels ({', '.join(config.channels)}), "
-                f"got an array of shape {image.shape}; C Y X is needed."
+                f"model {self.name} looks at {', '.join(config.channels)}, got "
+                f"{', '.join(channels) or 'an array'} of shape {image.shape}; C Y X is needed."
             )
         if diameter_px is not None and not diameter_px > 0:
             raise UsageError(f"diameter_px must be above 0, got {diameter_px}.")
@@ -136,19 +124,21 @@ class ObjectFinder:
         seen = np.pad(views(window, scales), grow)
         answer = self.answer(seen[None])[0]
         stride = self.config.stride
-        return answer[:, : -(-height // stride), : -(-width // stride)]
+        return np.asarray(answer[:, : -(-height // stride), : -(-width // stride)])
 
     def _dense(
         self, image: npt.NDArray[Any], scales: list[Scale], ratio: float, lowest: float
     ) -> tuple[Floats, Peaks]:
         """Foreground and votes of the whole image, and its peaks after suppression."""
         stride = self.config.stride
-        shape = tuple(max(1, int(np.ceil(side / ratio))) for side in image.shape[1:])
+        height, width = (max(1, int(np.ceil(side / ratio))) for side in image.shape[1:])
+        shape = (height, width)
         maps = _room((4, -(-shape[0] // stride), -(-shape[1] // stride)), np.float16)
         parts = []
         for core, outer in self._tiles(shape):
             size = (outer[2] - outer[0], outer[3] - outer[1])
-            answer = self._maps_of(sample_window(image, ratio, outer[:2], size), scales)
+            corner = (outer[0], outer[1])
+            answer = self._maps_of(sample_window(image, ratio, corner, size), scales)
             y, x = ((core[k] - outer[k]) // stride for k in (0, 1))
             y1, x1 = (-(-(core[k + 2] - outer[k]) // stride) for k in (0, 1))
             top, left = core[0] // stride, core[1] // stride
@@ -157,11 +147,13 @@ class ObjectFinder:
             peaks = find_peaks(answer, lowest)
             cell = peaks.cell
             own = (cell[:, 0] >= y) & (cell[:, 0] < y1) & (cell[:, 1] >= x) & (cell[:, 1] < x1)
-            parts.append(_moved(peaks.take(np.flatnonzero(own)), outer[0] // stride, outer[1] // stride))
+            parts.append(
+                _moved(peaks.take(np.flatnonzero(own)), outer[0] // stride, outer[1] // stride)
+            )
         every = _joined(parts)
         return maps, every.take(suppress(every))
 
-    def _tiles(self, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def _tiles(self, shape: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
         """Core and outer window (y0, x0, y1, x1) of each tile, in network px."""
         tile, halo = self.tile_px, self.halo_px
         if max(shape) <= tile + halo:
@@ -208,6 +200,7 @@ class ObjectFinder:
             classes=tuple(config.classes[k] for k in kept.class_index) if known else (),
             diameter_px=float(diameter),
             estimated=estimated,
+            outline="mask" if config.has_masks else "guess",
         )
 
     def _owned(
@@ -254,7 +247,9 @@ def _moved(peaks: Peaks, y: int, x: int) -> Peaks:
 
 def _joined(parts: list[Peaks]) -> Peaks:
     names = Peaks.__dataclass_fields__
-    return Peaks(**{name: np.concatenate([getattr(each, name) for each in parts]) for name in names})
+    return Peaks(
+        **{name: np.concatenate([getattr(each, name) for each in parts]) for name in names}
+    )
 
 
 def _room(shape: tuple[int, ...], kind: type) -> Any:

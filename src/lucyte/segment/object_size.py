@@ -77,7 +77,7 @@ def _look(
 ) -> tuple[float | None, float]:
     """Diameter seen at one scale, and how much of the view is surely object."""
     shape = [int(np.ceil(side / ratio)) for side in image.shape[1:]]
-    side = tuple(min(LOOK_PX, each) for each in shape)
+    side = (min(LOOK_PX, shape[0]), min(LOOK_PX, shape[1]))
     origin = _busiest(image, ratio, side, scales)
     maps = maps_of(sample_window(image, ratio, origin, side), scales)
     peaks = find_peaks(maps, SURE)

@@ -1,0 +1,49 @@
+"""Opens the models that a plan names, once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from lucyte.networks.model_folder import read_folder
+from lucyte.networks.shipped import model_digest, model_path
+from lucyte.schema.plan import SegmentSettings
+from lucyte.segment.finder import Finder
+
+
+def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
+    """The opened model of each ``model`` in the settings; relative paths start at ``base``.
+
+    Raises
+    ------
+    UsageError, InputError
+        An unknown name, a folder that is no model, a damaged model, no such device.
+    """
+    return {
+        name: open_finder(model_path(name, base), name, settings.engine, settings.device)
+        for name in _models(settings)
+    }
+
+
+def model_digests(settings: SegmentSettings, base: Path) -> Mapping[str, str]:
+    """SHA-256 of the files of each model in the settings."""
+    return {name: model_digest(model_path(name, base)) for name in _models(settings)}
+
+
+def _models(settings: SegmentSettings) -> list[str]:
+    named = [each.model for each in settings.objects if each.method == "network" and each.model]
+    return list(dict.fromkeys(named))
+
+
+@lru_cache(maxsize=4)
+def open_finder(path: Path, name: str, engine: str = "auto", device: str = "auto") -> Finder:
+    """A model ready to find objects: a model folder or an ONNX file."""
+    if path.is_dir():
+        from lucyte.segment.network import ObjectFinder
+
+        return ObjectFinder(read_folder(path), name, engine, device, threads=1)
+    from lucyte.networks.yolo_onnx import read_yolo
+    from lucyte.segment.foreign_finder import ForeignFinder
+
+    return ForeignFinder(read_yolo(path), name)
