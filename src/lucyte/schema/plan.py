@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -91,9 +91,16 @@ class ObjectSettings(Settings):
         "planes",
         description="Z Y X by threshold: planes: each in 2-D, then stitched; volume: in 3-D",
     )
-    anisotropy: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+    anisotropy: float | Literal["auto"] = Field(
         "auto", description="step in Z over the size of a px; auto: what the files say"
     )
+
+    @field_validator("anisotropy")
+    @classmethod
+    def _above_zero(cls, value: float | str) -> float | str:
+        if isinstance(value, float) and not value > 0:
+            raise ValueError("must be above 0")
+        return value
 
 
 class SegmentSettings(Settings):
