@@ -49,6 +49,9 @@ Confidence = Annotated[
     float | None, typer.Option("--confidence", min=0, max=1, help="Lowest score of an object.")
 ]
 Engine = Annotated[str, typer.Option("--engine", help="auto, torch, openvino or openvino-bf16.")]
+Tta = Annotated[
+    bool, typer.Option("--tta", help="Look four times, mirrored: 4 x the time, and uncertainty.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PixelSize = Annotated[
     float | None, typer.Option("--pixel-size-um", help="Micrometres per pixel: your word.")
@@ -170,13 +173,14 @@ def detect(
     pages: Pages = "",
     engine: Engine = "auto",
     device: Device = "auto",
+    tta: Tta = False,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Find boxes: OUT/boxes.parquet and OUT/overview.png."""
     from lucyte.pipeline.detect import detect_images
 
-    wanted = _wanted(kind, channel, diameter_px, model, confidence, engine, device)
+    wanted = _wanted(kind, channel, diameter_px, model, confidence, (engine, device, tta))
     reading = _reading(channels, select, pages)
     print(detect_images(images, out, wanted, reading, workers=workers, quiet=quiet))
     _next(f"look at {out / 'overview.png'}")
@@ -199,13 +203,14 @@ def segment(
     pages: Pages = "",
     engine: Engine = "auto",
     device: Device = "auto",
+    tta: Tta = False,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Find objects: OUT/labels/STEM.tif, OUT/objects.parquet and OUT/overview.png."""
     from lucyte.pipeline.single import segment_images
 
-    wanted = _wanted(kind, channel, diameter_px, model, confidence, engine, device)
+    wanted = _wanted(kind, channel, diameter_px, model, confidence, (engine, device, tta))
     reading = _reading(channels, select, pages)
     print(segment_images(images, out, wanted, reading, workers=workers, quiet=quiet))
     _next(f"lucyte track {shlex.quote(str(out / 'labels'))} -o tracks")
@@ -227,6 +232,12 @@ def train(
     channels: ChannelMap = "",
     validation: Annotated[float, typer.Option(help="Share of groups kept for validation.")] = 0.15,
     validation_groups: Annotated[str, typer.Option(help="Their names instead, A,B.")] = "",
+    select: Select = None,
+    pages: Pages = "",
+    layout: Annotated[str, typer.Option("--layout", help="How names are read.")] = "auto",
+    binary: Annotated[
+        str, typer.Option(help="Masks that only tell in from out: refuse or components.")
+    ] = "refuse",
     group_regex: Annotated[str, typer.Option(help="What of a path is the group.")] = "",
     group_column: Annotated[str, typer.Option(help="Column of images.csv that is.")] = "",
     steps: Annotated[int, typer.Option(min=0, help="Default 2600; 300 with --from.")] = 0,
@@ -257,7 +268,9 @@ def train(
         reading={
             "images": images,
             "truth": truth,
-            "channels": _pairs(channels),
+            **{k: v for k, v in _reading(channels, select, pages).items() if v},
+            "layout": layout,
+            "binary": binary,
             "group_regex": group_regex,
             "group_column": group_column,
         },
@@ -359,12 +372,12 @@ def _wanted(
     diameter_px: float | None,
     model: str,
     confidence: float | None,
-    engine: str,
-    device: str,
+    how: tuple[str, str, bool],
 ) -> dict[str, Any]:
-    """What to look for, as the commands for one stage take it."""
+    """What to look for, as the commands for one stage take it; ``how``: engine, device, TTA."""
     from lucyte.networks.engine import choose_engine
 
+    engine, device, tta = how
     choose_engine(engine, device)
     return {
         "kind": kind,
@@ -374,6 +387,7 @@ def _wanted(
         "confidence": confidence,
         "engine": engine,
         "device": device,
+        "tta": tta,
     }
 
 

@@ -56,6 +56,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("centroid_y_px", "identity", "object", "field", "vertical position of the centre"),
     Feature("centroid_x_px", "identity", "object", "field", "horizontal position of the centre"),
     Feature("score", "identity", "object", "field", "how sure the network is of it", False),
+    Feature("uncertainty", "identity", "object", "field", "how much mirroring moves it", False),
     Feature("touches_border", "identity", "object", "field", "touches the border of the image"),
     Feature("area_px", "shape", "object", "own", "area"),
     Feature("area_um2", "shape", "object", "field", "area in square micrometres"),

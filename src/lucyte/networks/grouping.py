@@ -13,7 +13,18 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.networks.object_network import CENTRE, FOREGROUND, LEFT, MAPS, UNIT, VOTE_X, VOTE_Y
+from lucyte.networks.object_network import (
+    BOTTOM,
+    CENTRE,
+    FOREGROUND,
+    LEFT,
+    MAPS,
+    RIGHT,
+    TOP,
+    UNIT,
+    VOTE_X,
+    VOTE_Y,
+)
 
 Floats = npt.NDArray[np.float32]
 LARGEST_LOG_SIDE = 5.0
@@ -55,6 +66,27 @@ class Peaks:
             self.cell[index],
             self.class_index[index],
         )
+
+
+def turned_back(maps: Floats, axes: tuple[int, ...]) -> Floats:
+    """The answer to a mirrored image as an answer to the image itself.
+
+    Parameters
+    ----------
+    maps : float32 array K Y X
+    axes : tuple of int
+        Which of the axes 1 (Y) and 2 (X) the image was turned over in.
+    """
+    if not axes:
+        return maps
+    out = np.flip(maps, axes).copy()
+    if 1 in axes:
+        out[VOTE_Y] *= -1
+        out[[TOP, BOTTOM]] = out[[BOTTOM, TOP]]
+    if 2 in axes:
+        out[VOTE_X] *= -1
+        out[[LEFT, RIGHT]] = out[[RIGHT, LEFT]]
+    return out
 
 
 def find_peaks(maps: Floats, confidence: float) -> Peaks:

@@ -80,13 +80,13 @@ def detect_images(
     plate = open_plate(settings, Path.cwd())
     if not plate.fields:
         raise InputError(images, "holds no image that Lucyte can read.", "See: lucyte info PATH")
-    objects = objects_wanted(plate.fields[0], wanted)[:1]
+    objects = objects_wanted(plate.fields[0], plate.layout, wanted)[:1]
     if not objects:
         raise UsageError(
             f"{images}: channels {', '.join(plate.fields[0].channels)} say nothing of where to "
             "look. Name a model with --model, or a channel with --channel."
         )
-    chosen = {key: wanted[key] for key in ("engine", "device") if wanted.get(key)}
+    chosen = {key: wanted[key] for key in ("engine", "device", "tta") if wanted.get(key)}
     plan = Plan(input=settings, segment=SegmentSettings(objects=objects, **chosen))
     check_channels(plan, plate.fields)
     open_finders(plan.segment, Path())

@@ -250,14 +250,15 @@ def identify(table: pd.DataFrame, here: Field, time_index: int) -> pd.DataFrame:
 
 
 def with_scores(table: pd.DataFrame, found: FrameObjects) -> pd.DataFrame:
-    """Add the score a model gave each object, where one did."""
-    if not found.scores:
-        return table
-    sure = [
-        found.scores[kind][label] if kind in found.scores else np.nan
-        for kind, label in zip(table["kind"], table["label"], strict=True)
-    ]
-    return table.assign(score=np.array(sure, np.float64))
+    """Add the score and the uncertainty a model gave each object, where one did."""
+    for name, known in (("score", found.scores), ("uncertainty", found.uncertainty)):
+        if known:
+            values = [
+                known[kind][label] if kind in known else np.nan
+                for kind, label in zip(table["kind"], table["label"], strict=True)
+            ]
+            table = table.assign(**{name: np.array(values, np.float64)})
+    return table
 
 
 def _flag_row(here: Field, time_index: int, values: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,9 @@ def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
         An unknown name, a folder that is no model, a damaged model, no such device.
     """
     return {
-        name: open_finder(model_path(name, base), name, settings.engine, settings.device)
+        name: open_finder(
+            model_path(name, base), name, settings.engine, settings.device, settings.tta
+        )
         for name in _models(settings)
     }
 
@@ -37,12 +39,14 @@ def _models(settings: SegmentSettings) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def open_finder(path: Path, name: str, engine: str = "auto", device: str = "auto") -> Finder:
+def open_finder(
+    path: Path, name: str, engine: str = "auto", device: str = "auto", tta: bool = False
+) -> Finder:
     """A model ready to find objects: a model folder or an ONNX file."""
     if path.is_dir():
         from lucyte.segment.network import ObjectFinder
 
-        return ObjectFinder(read_folder(path), name, engine, device, threads=1)
+        return ObjectFinder(read_folder(path), name, engine, device, threads=1, tta=tta)
     from lucyte.networks.yolo_onnx import read_yolo
     from lucyte.segment.foreign_finder import ForeignFinder
 

@@ -44,8 +44,11 @@ class Pilot:
     crop_px: int
 
 
-def check_channels(plan: Plan, fields: Sequence[Field]) -> None:
-    """Refuse a plan that names a channel the images do not have, before anything runs."""
+def check_channels(plan: Plan, fields: Sequence[Field], *, stacks: bool = False) -> None:
+    """Refuse a plan that names a channel the images do not have, before anything runs.
+
+    ``stacks`` tells that what follows can work on Z Y X.
+    """
     have = fields[0].channels
     asked = {name: "segment" for each in plan.segment.objects for name in each.channels}
     asked |= {name: "measure.ratios" for pair in plan.measure.ratios for name in pair}
@@ -62,12 +65,13 @@ def check_channels(plan: Plan, fields: Sequence[Field]) -> None:
                 f'Named in {where}; rename with [input.channels] {name} = "<one of these>".',
             )
     stack = next((each for each in fields if each.z_planes > 1), None)
-    if stack is not None and plan.input.projection == "none":
+    if stack is not None and plan.input.projection == "none" and not stacks:
         raise UsageError(
             f"field {stack.field_id} has {stack.z_planes} Z planes, and this plan's stages work on "
             'planes. Write projection = "max" in [input] to work on the brightest px over Z.'
         )
-    if len(have) > 1 and not any(each.channels for each in plan.segment.objects):
+    told = any(each.channels or each.method == "network" for each in plan.segment.objects)
+    if len(have) > 1 and not told:
         raise UsageError(
             f"segment.objects: the images have channels {', '.join(have)}; say in which to look, "
             'e.g. channels = ["' + have[0] + '"].'

@@ -18,8 +18,10 @@ from lucyte.io.write_ctc import write_ctc
 from lucyte.io.write_geff import write_geff
 from lucyte.io.write_table import write_parquet
 from lucyte.measure.frame import measure_frame
+from lucyte.measure.volume import measure_volume
 from lucyte.networks.model_folder import read_folder
 from lucyte.networks.shipped import model_path
+from lucyte.pipeline.choose_objects import choose_objects
 from lucyte.pipeline.correction import project
 from lucyte.pipeline.executor import default_workers, run_tasks
 from lucyte.pipeline.field_stage import identify, with_scores
@@ -41,7 +43,6 @@ from lucyte.schema.plan import (
     TrackSettings,
 )
 from lucyte.schema.plate import Field
-from lucyte.segment.channels import default_objects
 from lucyte.segment.frame import segment_frame
 from lucyte.track.link import link
 
@@ -83,10 +84,10 @@ def segment_images(
     plate = open_plate(settings, Path.cwd())
     if not plate.fields:
         raise InputError(images, "holds no image that Lucyte can read.", "See: lucyte info PATH")
-    objects = objects_wanted(plate.fields[0], wanted)
-    chosen = {key: wanted[key] for key in ("engine", "device") if wanted.get(key)}
+    objects = objects_wanted(plate.fields[0], plate.layout, wanted)
+    chosen = {key: wanted[key] for key in ("engine", "device", "tta") if wanted.get(key)}
     plan = Plan(input=settings, segment=SegmentSettings(objects=objects, **chosen))
-    check_channels(plan, plate.fields)
+    check_channels(plan, plate.fields, stacks=True)
     open_finders(plan.segment, Path())
     (out / "labels").mkdir(parents=True, exist_ok=True)
     shown = set(np.unique(np.linspace(0, len(plate.fields) - 1, SHOWN).astype(int)).tolist())
@@ -121,13 +122,13 @@ def segment_images(
     return "\n".join(lines + [f"  {each}" for each in problems])
 
 
-def objects_wanted(first: Field, wanted: dict[str, Any]) -> list[ObjectSettings]:
+def objects_wanted(first: Field, layout: str, wanted: dict[str, Any]) -> list[ObjectSettings]:
     """What to look for, from a command's options and the channels' names."""
     if wanted.get("model"):
         return [_by_model(wanted)]
     if wanted.get("confidence") is not None:
         raise UsageError("--confidence is of a trained model; name one with --model.")
-    chosen = list(default_objects(first.channels))
+    chosen = choose_objects(first, layout)
     if wanted["kind"]:
         same = [each for each in chosen if each.kind == wanted["kind"]]
         chosen = same or [ObjectSettings(kind=wanted["kind"], channels=wanted["channels"])]
@@ -173,7 +174,10 @@ def _segment_field(task: SegmentTask) -> tuple[str, pd.DataFrame, list[str], Pan
         pixels = project(pixels, task.plan)
         finders = open_finders(task.plan.segment, Path())
         found = segment_frame(pixels, task.plan.segment, here.pixel_size_um, finders)
-        table = measure_frame(pixels, found, task.plan.measure, here.pixel_size_um)
+        if "Z" in pixels.dims:
+            table = measure_volume(pixels, found, here.pixel_size_um)
+        else:
+            table = measure_frame(pixels, found, task.plan.measure, here.pixel_size_um)
         tables.append(with_scores(identify(table, here, time_index), found))
         for kind, labels in found.labels.items():
             suffix = "" if kind == main else f"_{kind.replace(':', '_')}"

@@ -14,11 +14,11 @@ from lucyte.io.atomic import write_text
 from lucyte.io.platemap import find_platemap
 from lucyte.io.plates import open_plate
 from lucyte.networks.shipped import is_shipped
+from lucyte.pipeline.choose_objects import choose_objects
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import InputError
 from lucyte.schema.plan import InputSettings, ObjectSettings, Plan, explain_validation
 from lucyte.schema.plate import Plate
-from lucyte.segment.channels import default_objects
 
 TRUTHS = ("truth", "boxes", "labels")
 CELLULAR_CHANNELS = {"EGFP": "w1", "mRFP": "w2", "TL": "w3"}
@@ -68,7 +68,9 @@ def starter_plan(
     plan = Plan.model_validate(
         {
             "input": settings.model_copy(update={"layout": plate.layout}),
-            "segment": {"objects": [each.model_dump() for each in default_objects(first.channels)]},
+            "segment": {
+                "objects": [each.model_dump() for each in choose_objects(first, plate.layout)]
+            },
         }
     )
     return plan, plate
@@ -107,7 +109,7 @@ def plan_toml(plan: Plan, *, full: bool) -> str:
     """A plan as TOML: every default written out, or only what differs and what people change."""
     data = _without_none(plan.model_dump(mode="json", exclude_defaults=not full))
     if not full:
-        named = {"kind", "channels", "method"}
+        named = {"kind", "channels", "method", "model"}
         objects = [
             each.model_dump(mode="json", exclude_defaults=True) for each in plan.segment.objects
         ]
@@ -172,7 +174,7 @@ def what_was_seen(plan: Plan, plate: Plate) -> list[str]:
 
 def _objects_in_words(plan: Plan) -> list[str]:
     return [
-        f"{each.kind} ({each.method}"
+        f"{each.kind} ({f'model {each.model}' if each.model else each.method}"
         + (f" in {' + '.join(each.channels)})" if each.channels else ")")
         for each in plan.segment.objects
     ]

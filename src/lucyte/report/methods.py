@@ -16,6 +16,9 @@ OTSU = Citation("Otsu, IEEE Trans Syst Man Cybern 9, 62 (1979)", "10.1109/TSMC.1
 LI = Citation("Li and Lee, Pattern Recognit 26, 617 (1993)", "10.1016/0031-3203(93)90115-D")
 TRIANGLE = Citation("Zack et al., J Histochem Cytochem 25, 741 (1977)", "10.1177/25.7.70454")
 LOG = Citation("Lindeberg, Int J Comput Vis 30, 79 (1998)", "10.1023/A:1008045108935")
+UNET_PLUS_PLUS = Citation(
+    "Zhou et al., IEEE Trans Med Imaging 39, 1856 (2020)", "10.1109/TMI.2019.2959609"
+)
 HIGHS = Citation(
     "Huangfu and Hall, Math Program Comput 10, 119 (2018)", "10.1007/s12532-017-0130-5"
 )
@@ -105,6 +108,17 @@ def _segment(settings: ObjectSettings) -> MethodNote:
     things = things_of(settings.kind)
     things = sentence(things)
     threshold, sources = _THRESHOLDS[settings.threshold]
+    if settings.method == "network":
+        if str(settings.model).endswith(".onnx"):
+            text = f"{things} were found{channels} by the detector {settings.model}"
+            return MethodNote("segment", text)
+        text = (
+            f"{things} were found{channels} by the network {settings.model}, a U-Net++ whose "
+            "pixels vote for the centre of their object"
+        )
+        return MethodNote("segment", text, (UNET_PLUS_PLUS,))
+    if settings.method == "ridge":
+        return MethodNote("segment", f"{things} were found{channels} as ridges of light")
     if settings.method == "log":
         text = f"{things} were found{channels} as maxima of the Laplacian of Gaussian"
         return MethodNote("segment", text, (LOG,))

@@ -113,6 +113,9 @@ class SegmentSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where networks run; auto: a GPU where there is one"
     )
+    tta: bool = Field(
+        False, description="look four times, mirrored; adds an uncertainty to every object"
+    )
 
 
 class MeasureSettings(Settings):

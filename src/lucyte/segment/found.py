@@ -28,6 +28,8 @@ class Found:
         Typical diameter of the objects, in image px; nan where none was found.
     estimated : bool
         The diameter was estimated, not given.
+    uncertainty : float32 array n, or None
+        One minus the mean IoU of the object with itself as each mirrored look sees it.
     outline : str
         ``mask``: drawn by a model that learned masks; ``guess``: by one that learned boxes;
         ``ellipse``: an ellipse in the box.
@@ -39,6 +41,7 @@ class Found:
     classes: tuple[str, ...] = ()
     diameter_px: float = float("nan")
     estimated: bool = False
+    uncertainty: npt.NDArray[np.float32] | None = None
     outline: str = "mask"
 
 

@@ -57,6 +57,7 @@ def segment_frame(
     """
     labels: dict[str, Labels] = {}
     sure: dict[str, npt.NDArray[np.float64]] = {}
+    moves: dict[str, npt.NDArray[np.float64]] = {}
     for each in settings.objects:
         if each.kind in labels:
             raise UsageError(f"segment.objects: {each.kind!r} is listed twice; keep one of them.")
@@ -67,10 +68,13 @@ def segment_frame(
             found = find_with(image, each, finders or {})
             labels[each.kind] = found.labels
             sure[each.kind] = np.concatenate([[np.nan], found.scores]).astype(np.float64)
+            if found.uncertainty is not None:
+                moves[each.kind] = np.concatenate([[np.nan], found.uncertainty]).astype(np.float64)
         else:
             labels[each.kind] = find_classical(image, each, labels, pixel_size_um)
     named = {each.kind: each.parent for each in settings.objects}
-    return FrameObjects(labels=labels, parents=_parents(labels, named), scores=sure)
+    parents = _parents(labels, named)
+    return FrameObjects(labels=labels, parents=parents, scores=sure, uncertainty=moves)
 
 
 def _stacked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.networks.engine import Answer, choose_engine, start_engine
-from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy
+from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy, turned_back
 from lucyte.networks.model_folder import StoredModel
 from lucyte.networks.object_network import MAPS, ObjectConfig, restore
 from lucyte.networks.resample import sample_window
@@ -29,6 +29,8 @@ Window = tuple[int, int, int, int]
 """y0, x0, y1, x1, half-open."""
 IN_MEMORY_PX = 64_000_000
 """Larger maps and label images are kept on disk."""
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+"""Axes of C Y X that a look turns over."""
 FLOOR = 0.05
 """Lowest score that is looked at at all."""
 
@@ -47,6 +49,9 @@ class ObjectFinder:
         CPU threads of the engine.
     tile_px : int
         Side of a tile's core in network px; more memory, fewer seams to pay for.
+    tta : bool
+        Look at the image mirrored in all four ways, take the mean, and tell how far each object
+        moves between the looks.
     """
 
     def __init__(
@@ -57,12 +62,14 @@ class ObjectFinder:
         device: str = "auto",
         threads: int | None = None,
         tile_px: int = TILE_PX,
+        tta: bool = False,
     ) -> None:
         network, self.config = restore(model)
         self.name = name
         self.engine, self.device = choose_engine(engine, device)
         self.multiple = network.multiple
         self.halo_px = -(-network.reach_px // network.multiple) * network.multiple
+        self.mirrors = MIRRORS if tta else MIRRORS[:1]
         self.tile_px = max(network.multiple, tile_px // network.multiple * network.multiple)
         self.answer: Answer = start_engine(network, self.engine, self.device, threads)
 
@@ -114,44 +121,59 @@ class ObjectFinder:
         if not found or all(scale.flat for scale in scales):
             return self._nothing(image, diameter_px)
         lowest = config.confidence if confidence is None else confidence
-        maps, peaks = self._dense(image, scales, found / config.diameter_px, max(lowest, FLOOR))
-        return self._objects(image.shape[1:], maps, peaks, found, diameter_px is None)
+        looks, peaks = self._dense(image, scales, found / config.diameter_px, max(lowest, FLOOR))
+        return self._objects(image.shape[1:], looks, peaks, found, diameter_px is None)
 
     def _maps_of(self, window: Floats, scales: list[Scale]) -> Floats:
         """The raw answer over one window of resampled raw pixels."""
+        return self._looks_at(window, scales, MIRRORS[:1])[0]
+
+    def _looks_at(
+        self, window: Floats, scales: list[Scale], mirrors: Sequence[tuple[int, ...]]
+    ) -> list[Floats]:
+        """The raw answer over one window as each mirrored look gives it, turned back."""
         _, height, width = window.shape
         grow = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
         seen = np.pad(views(window, scales), grow)
-        answer = self.answer(seen[None])[0]
         stride = self.config.stride
-        return np.asarray(answer[:, : -(-height // stride), : -(-width // stride)])
+        rows, columns = -(-height // stride), -(-width // stride)
+        answers = [turned_back(self.answer(np.flip(seen, m)[None])[0], m) for m in mirrors]
+        return [np.asarray(each[:, :rows, :columns]) for each in answers]
 
     def _dense(
         self, image: npt.NDArray[Any], scales: list[Scale], ratio: float, lowest: float
-    ) -> tuple[Floats, Peaks]:
-        """Foreground and votes of the whole image, and its peaks after suppression."""
+    ) -> tuple[list[Floats], Peaks]:
+        """Foreground and votes of the whole image, and its peaks after suppression.
+
+        With several looks the first of the maps is their mean and the others are each look's.
+        """
         stride = self.config.stride
         height, width = (max(1, int(np.ceil(side / ratio))) for side in image.shape[1:])
         shape = (height, width)
-        maps = _room((4, -(-shape[0] // stride), -(-shape[1] // stride)), np.float16)
+        size = (4, -(-shape[0] // stride), -(-shape[1] // stride))
+        several = len(self.mirrors) > 1
+        kept = [_room(size, np.float16) for _ in range(len(self.mirrors) + several)]
         parts = []
         for core, outer in self._tiles(shape):
-            size = (outer[2] - outer[0], outer[3] - outer[1])
-            corner = (outer[0], outer[1])
-            answer = self._maps_of(sample_window(image, ratio, corner, size), scales)
+            extent = (outer[2] - outer[0], outer[3] - outer[1])
+            window = sample_window(image, ratio, (outer[0], outer[1]), extent)
+            looks = self._looks_at(window, scales, self.mirrors)
+            if several:
+                looks = [np.mean(looks, axis=0, dtype=np.float32), *looks]
             y, x = ((core[k] - outer[k]) // stride for k in (0, 1))
             y1, x1 = (-(-(core[k + 2] - outer[k]) // stride) for k in (0, 1))
             top, left = core[0] // stride, core[1] // stride
-            inner = answer[:4, y:y1, x:x1]
-            maps[:, top : top + inner.shape[1], left : left + inner.shape[2]] = inner
-            peaks = find_peaks(answer, lowest)
+            for maps, answer in zip(kept, looks, strict=True):
+                inner = answer[:4, y:y1, x:x1]
+                maps[:, top : top + inner.shape[1], left : left + inner.shape[2]] = inner
+            peaks = find_peaks(looks[0], lowest)
             cell = peaks.cell
             own = (cell[:, 0] >= y) & (cell[:, 0] < y1) & (cell[:, 1] >= x) & (cell[:, 1] < x1)
             parts.append(
                 _moved(peaks.take(np.flatnonzero(own)), outer[0] // stride, outer[1] // stride)
             )
         every = _joined(parts)
-        return maps, every.take(suppress(every))
+        return kept, every.take(suppress(every))
 
     def _tiles(self, shape: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
         """Core and outer window (y0, x0, y1, x1) of each tile, in network px."""
@@ -171,14 +193,19 @@ class ObjectFinder:
                 yield core, outer
 
     def _objects(
-        self, shape: tuple[int, ...], maps: Floats, peaks: Peaks, diameter: float, estimated: bool
+        self,
+        shape: tuple[int, ...],
+        looks: list[Floats],
+        peaks: Peaks,
+        diameter: float,
+        estimated: bool,
     ) -> Found:
         """Masks, boxes and scores from the dense answer."""
         config = self.config
         ratio = diameter / config.diameter_px
         to_image = config.stride * ratio
         labels = _room((int(shape[0]), int(shape[1])), np.int32)
-        for window, piece in self._owned(maps, peaks, labels.shape, 1 / to_image):
+        for window, piece in self._owned(looks[0], peaks, labels.shape, 1 / to_image):
             labels[window] = piece
         smallest = max(4, int(12 * ratio**2)) if config.has_masks else 1
         areas = tidy(labels, len(peaks), smallest)[1:]
@@ -192,6 +219,9 @@ class ObjectFinder:
         rename[index + 1] = np.arange(1, len(index) + 1)
         _rename(labels, rename)
         kept = peaks.take(index)
+        moved = None
+        if len(looks) > 1:
+            moved = self._moves(looks[1:], kept, labels, 1 / to_image)
         known = len(config.classes) > 0
         return Found(
             labels=labels,
@@ -200,8 +230,22 @@ class ObjectFinder:
             classes=tuple(config.classes[k] for k in kept.class_index) if known else (),
             diameter_px=float(diameter),
             estimated=estimated,
+            uncertainty=moved,
             outline="mask" if config.has_masks else "guess",
         )
+
+    def _moves(self, looks: list[Floats], peaks: Peaks, labels: Labels, step: float) -> Floats:
+        """One minus the mean IoU of each object with itself in each look."""
+        alike = np.zeros(len(peaks), np.float64)
+        whole = np.bincount(labels.ravel(), minlength=len(peaks) + 1)[1:]
+        for maps in looks:
+            both, theirs = np.zeros((2, len(peaks) + 1), np.int64)
+            for window, piece in self._owned(maps, peaks, labels.shape, step):
+                theirs += np.bincount(piece.ravel(), minlength=len(theirs))
+                same = piece[(piece > 0) & (piece == labels[window])]
+                both += np.bincount(same, minlength=len(both))
+            alike += both[1:] / np.maximum(whole + theirs[1:] - both[1:], 1)
+        return np.asarray(1 - alike / len(looks), np.float32)
 
     def _owned(
         self, maps: Floats, peaks: Peaks, shape: tuple[int, ...], step: float
