@@ -77,7 +77,8 @@ class TrainRequest:
     diameter_px : float
         Diameter, in network px, that objects are brought to.
     losses : mapping of name to weight
-    widths : tuple of int
+    widths, stride
+        Size of a fresh network; empty and 0 take the default.
     licence : str
         Of the training data, for the card.
     """
@@ -98,6 +99,7 @@ class TrainRequest:
     diameter_px: float = 0.0
     losses: Mapping[str, float] = field(default_factory=dict)
     widths: tuple[int, ...] = ()
+    stride: int = 0
     licence: str = "unknown"
     device: str = "auto"
     seed: int = 0
@@ -179,6 +181,7 @@ def _start(request: TrainRequest, channels: tuple[str, ...], data: AnnotatedSet)
             diameters_px=(9.0, 100.0) if data.has_masks else (16.0, 100.0),
             has_masks=data.has_masks,
             widths=request.widths or ObjectConfig.widths,
+            stride=request.stride or ObjectConfig.stride,
         )
         return _Base(build(config), config, True)
     stored = read_folder(model_path(request.start))
