@@ -51,7 +51,7 @@ permutations = 99
 [report]
 example_cells = 4
 """
-PATIENCE_S = 120
+PATIENCE_S = 200
 """After which a started command counts as hanging."""
 AT_ABORT = "import faulthandler\nfaulthandler.enable()\n"
 """Makes a command print the stack of every thread when it is aborted."""
@@ -127,7 +127,7 @@ def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], what: 
             raise AssertionError(f"ended before {what}: {ending(process)}")
         if time.monotonic() > patience:
             raise AssertionError(f"waited {PATIENCE_S} s for {what}\n{end(process)}")
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], what: str) -> None:
