@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from reference import object_targets as slow
 
 from lucyte.learn.object_losses import DEFAULT_WEIGHTS, LOSSES, object_loss, soft_skeleton
 from lucyte.learn.object_targets import (
@@ -12,6 +11,7 @@ from lucyte.learn.object_targets import (
     targets_from_labels,
 )
 from lucyte.networks.object_network import CENTRE, FOREGROUND, LEFT, MAPS, UNIT, VOTE_X, VOTE_Y
+from reference import object_targets as slow
 
 
 def shapes():

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference import grouping as slow
 
 from lucyte.learn.object_targets import targets_from_labels
 from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy
 from lucyte.networks.object_network import CENTRE, FOREGROUND, LEFT, MAPS, UNIT, VOTE_X, VOTE_Y
+from reference import grouping as slow
 
 
 def discs(shape=(64, 80), radius=9):

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from worlds.tiny_onnx import bright_blocks, write
 
 from lucyte.cli import main
 from lucyte.io.write_boxes import write_yolo_boxes
+from worlds.tiny_onnx import bright_blocks, write
 
 
 def run(*words: object) -> int:
