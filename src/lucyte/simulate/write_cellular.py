@@ -47,7 +47,7 @@ def write_cellular(simulated: SimulatedPlate, folder: str | Path, merged: bool =
     """
     folder = Path(folder)
     description = json.dumps(_describe(simulated), indent=2) + "\n"
-    marker = _claim(folder, description)
+    marker = claim(folder, description)
     names = ["images", "masks", "boxes", "truth", *(["merged"] if merged else [])]
     for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def merge(image: npt.NDArray[np.uint16], offset_counts: float) -> npt.NDArray[np
     return picture
 
 
-def _claim(folder: Path, description: str) -> Path:
+def claim(folder: Path, description: str) -> Path:
     """Mark a folder as being written; the marker becomes ``world.json`` when all is there."""
     marker, done = folder / "world.json.partial", folder / "world.json"
     if folder.exists() and any(folder.iterdir()):
