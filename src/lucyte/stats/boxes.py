@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -152,27 +153,83 @@ def average_precision(
     _check_images(truth, prediction)
     if len(confidence) != len(prediction):
         raise UsageError(f"got scores for {len(confidence)} images of {len(prediction)}.")
-    n_truth = 0
-    hits: list[npt.NDArray[np.bool_]] = []
-    sure: list[Floats] = []
-    for index, (t, p, c) in enumerate(zip(truth, prediction, confidence, strict=True)):
-        boxes, found = check_boxes(t), check_boxes(p)
-        score = np.asarray(c, dtype=np.float64).reshape(-1)
-        if len(score) != len(found) or np.isnan(score).any():
-            raise UsageError(
-                f"image {index}: {len(found)} boxes need as many scores and none nan, "
-                f"got {len(score)} with {int(np.isnan(score).sum())} nan."
-            )
-        order = np.argsort(-score, kind="stable")
-        n_truth += len(boxes)
-        sure.append(score[order])
-        hits.append(_greedy(box_iou(found[order], boxes), thresholds))
-    out: dict[str, float] = {}
-    all_sure = np.concatenate(sure) if sure else np.zeros(0)
-    order = np.argsort(-all_sure, kind="stable")
-    all_hits = np.concatenate(hits, 1)[:, order] if hits else np.zeros((len(thresholds), 0), bool)
-    for row, t in zip(all_hits, thresholds, strict=True):
-        out[f"AP@{t:g}"] = _area(row, n_truth)
+    hits = [
+        box_hits(t, p, c, thresholds, f"image {index}")
+        for index, (t, p, c) in enumerate(zip(truth, prediction, confidence, strict=True))
+    ]
+    return pooled_precision(hits, thresholds)
+
+
+@dataclass(frozen=True)
+class BoxHits:
+    """What the average precision is made of, of one image; images are pooled without matching anew.
+
+    Attributes
+    ----------
+    truth : int
+        Number of true boxes.
+    confidence : float array ``n``
+        Of the predicted boxes, falling.
+    hits : bool array, thresholds x ``n``
+        Whether each took a true box.
+    """
+
+    truth: int
+    confidence: Floats
+    hits: npt.NDArray[np.bool_]
+
+
+def box_hits(
+    truth: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    thresholds: Sequence[float] = COCO_THRESHOLDS,
+    name: str = "image",
+) -> BoxHits:
+    """Which boxes of one image hit, as in :func:`average_precision`.
+
+    Parameters
+    ----------
+    truth, prediction : array ``n x 4``, px
+    confidence : array ``n``
+    thresholds : sequence of float
+    name : str
+        Of the image, for messages.
+
+    Raises
+    ------
+    UsageError
+        Boxes without a score, or a score that is nan.
+    """
+    boxes, found = check_boxes(truth), check_boxes(prediction)
+    score = np.asarray(confidence, dtype=np.float64).reshape(-1)
+    if len(score) != len(found) or np.isnan(score).any():
+        raise UsageError(
+            f"{name}: {len(found)} boxes need as many scores and none nan, "
+            f"got {len(score)} with {int(np.isnan(score).sum())} nan."
+        )
+    order = np.argsort(-score, kind="stable")
+    return BoxHits(len(boxes), score[order], _greedy(box_iou(found[order], boxes), thresholds))
+
+
+def pooled_precision(
+    images: Sequence[BoxHits], thresholds: Sequence[float] = COCO_THRESHOLDS
+) -> dict[str, float]:
+    """Average precision over the detections of many images, by threshold and as COCO's means.
+
+    Parameters
+    ----------
+    images : sequence of BoxHits
+        An image may come twice, as in a bootstrap.
+    thresholds : sequence of float
+        Those that the hits were found at.
+    """
+    n_truth = sum(each.truth for each in images)
+    sure = np.concatenate([each.confidence for each in images]) if images else np.zeros(0)
+    order = np.argsort(-sure, kind="stable")
+    empty = np.zeros((len(thresholds), 0), dtype=bool)
+    hits = np.concatenate([empty, *(each.hits for each in images)], 1)[:, order]
+    out = {f"AP@{t:g}": _area(row, n_truth) for row, t in zip(hits, thresholds, strict=True)}
     if 0.5 in thresholds:
         out["mAP50"] = out["AP@0.5"]
     if set(COCO_THRESHOLDS) <= set(thresholds):

@@ -18,6 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from lucyte.schema.errors import UsageError
 
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+MEAN_AP = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Thresholds that ``AP@0.5:0.9`` is the mean over, as in the StarDist paper."""
 _DENSE_PAIRS = 1 << 24
 
 Ints = npt.NDArray[np.int64]
@@ -281,6 +283,7 @@ def scores(counts: InstanceCounts) -> dict[str, float]:
     -------
     dict
         ``AP@t = TP / (TP + FP + FN)``, ``F1@t``, ``precision@t``, ``recall@t`` per IoU threshold,
+        ``AP@0.5:0.9``, the mean of AP at 0.5, 0.6 ... 0.9 where all five were counted,
         ``PQ = SQ * DQ``, ``AJI``, ``SEG``, ``Dice`` and ``IoU`` of the foreground, all in [0, 1];
         nan where undefined (:func:`undefined` says why).
     """
@@ -291,6 +294,8 @@ def scores(counts: InstanceCounts) -> dict[str, float]:
         out[f"F1@{t:g}"] = _ratio(2 * tp, 2 * tp + fp + fn)
         out[f"precision@{t:g}"] = _ratio(tp, tp + fp)
         out[f"recall@{t:g}"] = _ratio(tp, tp + fn)
+    if set(MEAN_AP) <= set(counts.matched or {}):
+        out["AP@0.5:0.9"] = math.fsum(out[f"AP@{t:g}"] for t in MEAN_AP) / len(MEAN_AP)
     both = counts.truth + counts.prediction
     out["SQ"] = _ratio(counts.panoptic_iou, counts.panoptic_matched)
     out["DQ"] = _ratio(2 * counts.panoptic_matched, both)
