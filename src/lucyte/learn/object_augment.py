@@ -84,10 +84,10 @@ def relight(
             plane += (shot * rng.standard_normal(plane.shape)).astype(np.float32)
             sigma = float(np.hypot(sigma, own * 0.3))
         if rng.random() < chance.gain:
-            gain = float(np.exp(rng.uniform(-0.5, 0.5)))
-            plane *= gain
+            stronger = float(np.exp(rng.uniform(-0.5, 0.5)))
+            plane *= stronger
             plane += np.float32(rng.uniform(-0.05, 0.08))
-            sigma *= gain
+            sigma *= stronger
         measured.append(sigma)
     if len(out) > 1 and rng.random() < chance.drop:
         out[rng.integers(len(out))] = 0

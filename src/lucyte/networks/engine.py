@@ -76,12 +76,14 @@ def _torch(network: UNetPlusPlus, device: str, threads: int | None) -> Answer:
 
     if threads:
         torch.set_num_threads(threads)
-    own: Any = network.to(device).to(memory_format=torch.channels_last)
+    there: Any = network.to(device)
+    own = there.to(memory_format=torch.channels_last)
 
     def answer(batch: Floats) -> Floats:
         with torch.inference_mode():
-            there = torch.from_numpy(batch).to(device).contiguous(memory_format=torch.channels_last)
-            found: Any = own(there).float().cpu().numpy()
+            seen = torch.from_numpy(np.ascontiguousarray(batch)).to(device)
+            found: Any = own(seen.contiguous(memory_format=torch.channels_last))
+            found = found.float().cpu().numpy()
         return np.asarray(found, np.float32)
 
     return answer

@@ -79,7 +79,9 @@ class ObjectConfig:
             raise UsageError(
                 f"object model: unknown setting {unknown[0]!r}; made by a newer Lucyte?"
             )
-        lists = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        lists: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+        }
         return cls(**lists)
 
 

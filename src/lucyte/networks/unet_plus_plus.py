@@ -67,7 +67,7 @@ class UNetPlusPlus(nn.Module):
     @property
     def multiple(self) -> int:
         """Height and width of an input are multiples of this."""
-        return int(self.stride * 2 ** (self.levels - 1))
+        return self.stride * (1 << (self.levels - 1))
 
     @property
     def reach_px(self) -> int:

@@ -50,8 +50,7 @@ def estimate_diameter(
     """
     longest = max(image.shape[1:])
     coarse = longest / LOOK_PX
-    tried = sorted({min(max(each, 0.35), max(coarse, 1.0)) for each in (coarse, 2.0, 1.0, 0.5)})
-    looks = [_look(image, ratio, scales, config, maps_of) for ratio in tried]
+    looks = [_look(image, ratio, scales, config, maps_of) for ratio in _ratios(coarse)]
     best = max(looks, key=lambda each: each[1])
     if best[0] is None:
         return None
@@ -66,6 +65,14 @@ def estimate_diameter(
         if settled:
             break
     return float(np.clip(diameter, SMALLEST_PX, LARGEST_PX))
+
+
+def _ratios(coarse: float) -> list[float]:
+    """Scales to look at: the whole image small, then finer by 2.5 down to half a px per px."""
+    ratios = [max(coarse, 0.5)]
+    while ratios[-1] > 0.6:
+        ratios.append(max(ratios[-1] / 2.5, 0.45))
+    return ratios
 
 
 def _look(
