@@ -23,6 +23,7 @@ def test_empty_movie() -> None:
         "parent_track_id",
         "fate",
         "length",
+        "margin",
     ]
 
 

@@ -158,6 +158,12 @@ class TrackSettings(Settings):
     )
     max_gap: int = Field(1, ge=0, description="frames an object may be missing")
     divisions: bool = True
+    repair: Literal["off", "bridge", "all"] = Field(
+        "off", description="bridge: masks for missed objects; all: merged ones are split, too"
+    )
+    window: int | Literal["auto"] = Field(
+        "auto", description="frames solved at once; auto: all, windows beyond 300,000 objects"
+    )
 
 
 class ExplainSettings(Settings):

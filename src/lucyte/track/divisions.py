@@ -5,7 +5,8 @@ Against two objects that have nothing to do with the mother, a division gains
     g = log p_divide + log f(middle of the daughters; mother) + log h(distance of the daughters)
       - log rho(first) - log rho(second)                        where they lie
       + log t(sum of their areas; mother's) + log t(ratio of their areas)
-      - log t0(first) - log t0(second)                          how big they are
+      + log t(mean of their light; mother's) + log t(ratio of their light), by channel
+      - log t0(first) - log t0(second)                          how big and bright they are
       + trust * (share of each that lies where the mother lay)
       - log p_vanish(mother) - log p_appear(first) - log p_appear(second)
 """
@@ -28,6 +29,13 @@ ALIKE_WIDTH = 0.3
 """Width of the log ratio of the daughters' areas."""
 APART_CENTRE, APART_WIDTH = 0.3, 0.35
 """Log of the daughters' distance over the sum of their radii: usual value and width."""
+LIGHT_CENTRE, LIGHT_WIDTH = 0.0, 0.3
+"""Log of the daughters' mean intensity over the mother's, who rounds up and is brighter for it, so
+that the width is large: what is conserved is area times intensity."""
+LIGHT_ALIKE_WIDTH = 0.15
+"""Width of the log ratio of the daughters' mean intensities."""
+LIGHT_TRUST = 0.5
+"""Weight of the light: channels repeat in part what the others say."""
 MIDDLE_TAIL = 3.0
 INSIDE_EDGES = (0.0, 0.3, 0.7)
 INSIDE_GAIN = np.array([-1.5, 0.5, 1.5, 2.0])
@@ -188,7 +196,23 @@ def _fit(
     size = log_student(np.log(found.area) - scales.centre[0], scales.spread[0], FEATURE_TAIL)
     alone = size + np.log(scales.density[found.frame])
     fit = fit - alone[one] - alone[two]
+    fit = fit + LIGHT_TRUST * _light_fit(found, scales, mother, one, two)
     for pair, area in ((first, a), (second, b)):
         inside = np.digitize(shared.px[pair] / area, INSIDE_EDGES, right=True)
         fit = fit + shared.trust * INSIDE_GAIN[inside]
     return np.asarray(fit)
+
+
+def _light_fit(found: Detections, scales: Scales, mother: Ints, one: Ints, two: Ints) -> Floats:
+    """How well the daughters' light suits the mother's and each other's; 0 without light."""
+    light = found.light
+    if not light.shape[1]:
+        return np.zeros(len(mother))
+    middle = (light[one] + light[two]) / 2 - light[mother] - LIGHT_CENTRE
+    fit = log_student(middle, np.maximum(LIGHT_WIDTH, scales.change[1:]), FEATURE_TAIL)
+    alike = np.maximum(LIGHT_ALIKE_WIDTH, scales.change[1:])
+    fit = fit + log_student(light[one] - light[two], alike, FEATURE_TAIL)
+    for each in (one, two):
+        change = light[each] - scales.centre[1:]
+        fit = fit - log_student(change, scales.spread[1:], FEATURE_TAIL)
+    return np.asarray(fit.sum(axis=1) / np.sqrt(light.shape[1]))

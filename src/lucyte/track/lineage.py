@@ -7,6 +7,7 @@ import pandas as pd
 
 from lucyte.schema.tracks import Tracks
 from lucyte.track.candidates import Pairs
+from lucyte.track.costs import Bools
 from lucyte.track.detections import Detections, Floats, Ints
 from lucyte.track.divisions import Divisions
 from lucyte.track.solve import Solution
@@ -21,10 +22,11 @@ def no_tracks() -> Tracks:
     nodes = dict.fromkeys(("time_index", "label", "track_id", "parent_track_id"), whole)
     ends = dict.fromkeys(("track_id", "start", "end", "parent_track_id"), whole)
     edges = {"source_id": text, "target_id": text, "cost": real, "kind": text, "margin": real}
+    edges["edited"] = pd.Series(dtype=bool)
     return Tracks(
         nodes=pd.DataFrame({"object_id": text} | nodes | {"y_px": real, "x_px": real}),
         edges=pd.DataFrame(edges),
-        tracks=pd.DataFrame(ends | {"fate": text, "length": whole}),
+        tracks=pd.DataFrame(ends | {"fate": text, "length": whole, "margin": real}),
     )
 
 
@@ -35,6 +37,7 @@ def build_tracks(
     divisions: Divisions,
     solution: Solution,
     border: Floats,
+    pinned: Bools,
 ) -> Tracks:
     """Name the tracks, join mothers and daughters, type the ends.
 
@@ -44,6 +47,8 @@ def build_tracks(
         Of the pairs in nats; an edge's cost is its gain with the sign turned.
     border : float64 array
         Nearness of each object to the image's edge, 0 to 1.
+    pinned : bool array
+        Pairs that a person linked; their margin is infinite.
     """
     count = len(found)
     before = np.full(count, -1, dtype=np.int64)
@@ -67,11 +72,23 @@ def build_tracks(
             "x_px": found.yx[:, 1],
         }
     )
-    return Tracks(
-        nodes=nodes,
-        edges=_edge_table(found, pairs, gains, divisions, solution),
-        tracks=_track_table(found, track, parent, border),
-    )
+    edges = _edge_table(found, pairs, gains, divisions, solution, pinned)
+    table = _track_table(found, track, parent, border)
+    return Tracks(nodes, edges, table.assign(margin=weakest(nodes, edges, table)))
+
+
+def weakest(nodes: pd.DataFrame, edges: pd.DataFrame, tracks: pd.DataFrame) -> Floats:
+    """Margin of the weakest edge of each track, that from its mother included, in nats.
+
+    Returns
+    -------
+    float64 array
+        One per row of ``tracks``; nan for a track of a single object without a mother.
+    """
+    track = nodes.set_index("object_id")["track_id"]
+    own = track.loc[edges["target_id"]].to_numpy()
+    least = edges["margin"].groupby(own).min()
+    return least.reindex(tracks["track_id"]).to_numpy(dtype=np.float64)
 
 
 def _number(before: Ints) -> Ints:
@@ -86,7 +103,12 @@ def _number(before: Ints) -> Ints:
 
 
 def _edge_table(
-    found: Detections, pairs: Pairs, gains: Floats, divisions: Divisions, solution: Solution
+    found: Detections,
+    pairs: Pairs,
+    gains: Floats,
+    divisions: Divisions,
+    solution: Solution,
+    pinned: Bools,
 ) -> pd.DataFrame:
     chosen = solution.divisions
     index = np.concatenate([solution.links, divisions.first[chosen], divisions.second[chosen]])
@@ -101,7 +123,8 @@ def _edge_table(
             "target_id": found.object_id[target],
             "cost": -gain,
             "kind": kind.astype(object),
-            "margin": margin,
+            "margin": np.where(pinned[index], np.inf, margin),
+            "edited": pinned[index],
         }
     )
     return table.iloc[np.lexsort((target, source))].reset_index(drop=True)
@@ -114,7 +137,7 @@ def _track_table(found: Detections, track: Ints, parent: Ints, border: Floats) -
     last = order[np.searchsorted(track[order], np.arange(1, count + 1), side="right") - 1]
     divides = np.isin(np.arange(1, count + 1), parent[parent > 0])
     final = found.frame[last] == len(found.times) - 1
-    # Death is not claimed: nothing that is measured here tells it from a cell that was lost.
+    # Whether one died is told by how it looked at last; see ``fates``.
     fate = np.where(border[last] >= NEAR_BORDER, "leaves", "ends")
     fate = np.where(divides, "divides", np.where(final, "ends", fate))
     return pd.DataFrame(
