@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lucyte.report.content import Movie
 from lucyte.report.markup import drawing, join, tag
+from lucyte.report.palette import UNKNOWN, Style
 from lucyte.report.wording import count, number
 
 MOST_FAMILIES = 12
@@ -79,8 +80,23 @@ def branches(tracks: pd.DataFrame) -> list[Branch]:
     return placed
 
 
-def lineage(movie: Movie) -> Markup:
-    """The trees of the largest families of a movie."""
+def lineage(
+    movie: Movie,
+    states: pd.DataFrame | None = None,
+    looks: Mapping[str, Style] | None = None,
+) -> Markup:
+    """The trees of the largest families of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+    states : DataFrame, optional
+        ``track_id, time_index, state``: branches take the state's colour, and a line that is
+        wider from state to state in the order of ``looks``, so that grey print tells them too.
+        A change is drawn half way between the two frames that show it.
+    looks : mapping of state to Style, optional
+        Needed with ``states``; a state that is not in it is grey.
+    """
     placed = branches(movie.tracks.tracks)
     first = min(each.start for each in placed)
     last = max(each.end for each in placed)
@@ -93,6 +109,7 @@ def lineage(movie: Movie) -> Markup:
 
     parts = _axis(movie, first, last, x(first), step, height)
     at = {each.track_id: each for each in placed}
+    runs = _runs(states, {each.track_id for each in placed})
     for each in placed:
         y = each.row * ROW + 12
         mother = at.get(each.parent)
@@ -104,9 +121,46 @@ def lineage(movie: Movie) -> Markup:
         end = max(x(each.end), x(each.start) + 2)
         title = tag("title", f"track {each.track_id}: {each.start} to {each.end}, {each.fate}")
         line = tag("path", d=f"M{x(each.start):.1f} {y:.1f}H{end:.1f}", class_="branch")
-        parts.append(tag("g", title, line, _end(each, end, y)))
+        coloured = [
+            _run(state, (x(begin), min(x(stop), end), y), looks or {})
+            for state, begin, stop in runs.get(each.track_id, [])
+        ]
+        parts.append(tag("g", title, line, *coloured, _end(each, end, y)))
     alt = f"Family trees of {count(len({b.family for b in placed}), 'founder cell')}."
     return drawing(width, height, *parts, alt=alt, class_="lineage")
+
+
+def _runs(
+    states: pd.DataFrame | None, tracks: set[int]
+) -> dict[int, list[tuple[str, float, float]]]:
+    """Per track: state, from and to, in time indices; ends half way between differing frames."""
+    if states is None:
+        return {}
+    found: dict[int, list[tuple[str, float, float]]] = {}
+    own = states[states["track_id"].isin(tracks)].sort_values(["track_id", "time_index"])
+    for track, rows in own.groupby("track_id", sort=True):
+        time = rows["time_index"].astype(float).tolist()
+        state = rows["state"].astype(str).tolist()
+        runs, begin = [], time[0]
+        for i in range(1, len(time)):
+            if state[i] != state[i - 1]:
+                middle = (time[i] + time[i - 1]) / 2
+                runs.append((state[i - 1], begin, middle))
+                begin = middle
+        runs.append((state[-1], begin, time[-1]))
+        found[int(str(track))] = runs
+    return found
+
+
+def _run(state: str, place: tuple[float, float, float], looks: Mapping[str, Style]) -> Markup:
+    x0, x1, y = place
+    colour = looks[state].colour if state in looks else UNKNOWN
+    width = 2.6 + 2.6 * (list(looks).index(state) if state in looks else 0)
+    title = tag("title", state or "unknown state")
+    return tag(
+        "path", title, d=f"M{x0:.1f} {y:.1f}H{max(x1, x0 + 1):.1f}", stroke=colour,
+        stroke_width=min(width, 8.0), fill="none",
+    )  # fmt: skip
 
 
 def _branch(row: Mapping[Any, Any], place: float, family: int) -> Branch:
