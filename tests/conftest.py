@@ -12,6 +12,11 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# On busy cores threads that wait for each other make a test of seconds one of minutes. Read when
+# torch and numpy are loaded, by this process and by all that it starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 settings.register_profile("lucyte", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("lucyte")

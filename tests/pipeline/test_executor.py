@@ -33,7 +33,10 @@ def test_every_task_is_done_once() -> None:
     assert sorted(run_tasks(tasks.double, range(20), 3)) == list(range(0, 40, 2))
 
 
-def test_workers_are_others_share_the_work_and_have_one_thread() -> None:
+def test_workers_are_others_share_the_work_and_have_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
     found = set(run_tasks(tasks.place, range(8), 2))
     assert len(found) == 2 and os.getpid() not in {pid for pid, _ in found}
     assert {threads for _, threads in found} == {"1"}
