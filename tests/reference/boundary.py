@@ -6,7 +6,6 @@ import itertools
 import math
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 Place = tuple[int, ...]

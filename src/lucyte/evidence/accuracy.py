@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lucyte.evidence.requirement import GROUP, Requirement, meets, shown
 from lucyte.evidence.states import classification_accuracy
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
-from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
+from lucyte.stats.boxes import COCO_THRESHOLDS, BoxHits, pooled_precision
+from lucyte.stats.classification import balanced_accuracy, confusion, evaluate
+from lucyte.stats.intervals import Interval, cluster_interval, unit_mean_interval, unit_means
 
 __all__ = [
     "Requirement",
+    "called_accuracy",
     "classification_accuracy",
+    "detection_accuracy",
     "instance_accuracy",
     "tracking_accuracy",
 ]
@@ -77,6 +83,117 @@ def instance_accuracy(
         (asked.at_least, metric),
         {"rows": len(values), "rows_undefined": missing},
     )
+
+
+def detection_accuracy(
+    images: Sequence[BoxHits],
+    units: Sequence[str],
+    metric: str = "mAP50",
+    unit: str = "image",
+    requirement: Requirement | None = None,
+    kind: str = "objects",
+) -> Finding:
+    """COCO average precision pooled over images, with an interval over whole units.
+
+    Parameters
+    ----------
+    images : sequence of BoxHits
+        At the thresholds of COCO.
+    units : sequence of str
+        The independent unit of each image.
+    metric : {"mAP50", "mAP50-95"}
+    unit : str
+        What a unit is.
+    requirement : Requirement
+    kind : str
+        What was found, for the sentence.
+
+    Raises
+    ------
+    UsageError
+        Another metric.
+    """
+    if metric not in ("mAP50", "mAP50-95"):
+        raise unknown("average precision", metric, ("mAP50", "mAP50-95"))
+    asked = requirement or Requirement()
+    taken = (0.5,) if metric == "mAP50" else COCO_THRESHOLDS
+    held = [replace(each, hits=each.hits[: len(taken)]) for each in images]
+
+    def precision(rows: npt.NDArray[np.int64]) -> float:
+        return pooled_precision([held[k] for k in rows], taken)[metric]
+
+    names = np.asarray(units, dtype=str)
+    interval = _inside(cluster_interval(precision, names, seed=asked.seed))
+    values = {str(u): precision(np.flatnonzero(names == u)) for u in np.unique(names)}
+    known = {name: value for name, value in values.items() if math.isfinite(value)}
+    return _finding(
+        f"accuracy.{metric}",
+        f"How well were {kind} found ({metric})?",
+        interval,
+        _noun(unit),
+        known,
+        (asked.at_least, metric),
+        {"rows": len(images), "true_boxes": sum(each.truth for each in images)},
+    )
+
+
+def called_accuracy(
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    unit: str,
+    requirement: Requirement | None = None,
+) -> Finding:
+    """Balanced accuracy of states that come without probabilities.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per object: ``truth``, ``state``, the column named by ``unit``.
+    classes : sequence of str
+    unit : str
+        Column of the independent unit.
+    requirement : Requirement
+
+    Raises
+    ------
+    UsageError
+        A missing column, or a truth or state that is not one of the classes.
+    """
+    for column in ("truth", "state", unit):
+        if column not in table.columns:
+            raise unknown("column", column, [str(name) for name in table.columns])
+    asked = requirement or Requirement()
+    truth = table["truth"].astype(str).to_numpy(dtype=str)
+    said = table["state"].astype(str).to_numpy(dtype=str)
+    units = table[unit].astype(str).to_numpy(dtype=str)
+
+    def recall(rows: npt.NDArray[np.int64]) -> float:
+        return balanced_accuracy(confusion(truth[rows].tolist(), said[rows].tolist(), classes))
+
+    interval = _inside(cluster_interval(recall, units, seed=asked.seed))
+    told = evaluate(truth.tolist(), said.tolist(), list(classes))
+    return _finding(
+        "accuracy.classification",
+        f"How well do the states tell {' from '.join(classes)}?",
+        interval,
+        _noun(unit),
+        {str(u): recall(np.flatnonzero(units == u)) for u in np.unique(units)},
+        (asked.at_least, "balanced accuracy"),
+        {
+            "metrics": {name: score.value for name, score in told.items()},
+            "undefined": {name: each.undefined for name, each in told.items() if each.undefined},
+            "confusion": confusion(truth.tolist(), said.tolist(), classes).tolist(),
+            "classes": list(classes),
+            "objects": len(table),
+        },
+    )
+
+
+def _inside(interval: Interval) -> Interval:
+    """A share's limits lie between 0 and 1, whatever a t quantile says."""
+    if interval.low is None or interval.high is None:
+        return interval
+    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def tracking_accuracy(

@@ -2,87 +2,138 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from lucyte.evidence.accuracy import instance_accuracy, tracking_accuracy
+from lucyte.evidence.accuracy import Requirement, tracking_accuracy
 from lucyte.io.atomic import write_json, write_text
-from lucyte.io.open import is_image, read_labels
+from lucyte.io.open import read_labels
 from lucyte.io.truth import read_ctc_truth
-from lucyte.pipeline.single import numbered_images
 from lucyte.pipeline.truth import lineage_rows
+from lucyte.pipeline.validate_boxes import compare_boxes
+from lucyte.pipeline.validate_labels import compare_instances, compare_masks
+from lucyte.pipeline.validate_states import compare_states
+from lucyte.pipeline.validated import Asked, Comparison
 from lucyte.schema.errors import UsageError, unknown
-from lucyte.schema.finding import Finding
-from lucyte.stats.instances import count_instances, scores
+from lucyte.stats.boundary import TOLERANCE_PX
+from lucyte.stats.goodness import find_measure
+from lucyte.stats.intervals import unit_mean_interval
 from lucyte.stats.tracking import tracking_scores
 from lucyte.stats.tracking_match import match_frame
 
-TASKS = ("instance", "tracking")
 
-
-def validate_files(prediction: Path, reference: Path, task: str, out: Path) -> str:
-    """Score two folders; write ``scores.csv`` and ``evidence.json``.
+def validate_files(
+    prediction: Path,
+    reference: Path,
+    task: str,
+    out: Path,
+    *,
+    group_regex: str = "",
+    tolerance_px: float = TOLERANCE_PX,
+    spacing_um: Sequence[float] | None = None,
+    at_least: float | None = None,
+) -> str:
+    """Score predictions; write ``scores.csv`` (a row per image) and ``evidence.json``.
 
     Parameters
     ----------
     prediction, reference : Path
-        ``instance``: folders of label images with the same frame numbers or names, or two files.
-        ``tracking``: results or truth of the Cell Tracking Challenge.
-    task : str
+        ``instance``: label images with the same names or frame numbers, or two files; the
+        reference may be any annotated folder. ``semantic``: the same, or masks. ``detection``:
+        ``boxes.parquet`` or a CSV of the same columns against YOLO files, COCO, label images or
+        another table. ``classification``: two tables with ``image`` or ``object_id``, and
+        ``state``. ``tracking``: results and truth of the Cell Tracking Challenge.
+    task : {"instance", "detection", "semantic", "classification", "tracking"}
     out : Path
+    group_regex : str
+        Searched in the names of images; what it catches is the independent unit.
+    tolerance_px : float
+        Distance of outlines that counts as agreement.
+    spacing_um : sequence of float, optional
+        Pixel size along each axis, ``Z Y X``; or one number for planes. Distances come in um too.
+    at_least : float, optional
+        What the main score must reach; without it no verdict is given.
+
+    Returns
+    -------
+    str
+        The summary: mean, interval and pooled value of every score.
+
+    Raises
+    ------
+    InputError, UsageError
+        Files that are not what the task needs, or have nothing in common; says what to give.
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
-    table, finding = (_instance if task == "instance" else _tracking)(prediction, reference)
+    for path in (prediction, reference):
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder.")
+    spacing = tuple(spacing_um) if spacing_um is not None else None
+    asked = Asked(group_regex, tolerance_px, spacing, Requirement(at_least))
+    found = TASKS[task](prediction, reference, asked)
+    rows = summary(found)
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "scores.csv", table.to_csv(index=False))
-    write_json(out / "evidence.json", [finding.to_json()])
-    means = table.mean(numeric_only=True)
-    width = max(len(str(name)) for name in means.index)
-    lines = [f"  {name:<{width}}  {value:.4f}" for name, value in means.items()]
-    return "\n".join([f"Mean over {len(table)} {task} comparisons:", *lines, f"Wrote {out}."])
+    write_text(out / "scores.csv", found.table.to_csv(index=False))
+    written = [each.to_json() for each in found.findings]
+    written[0]["details"] |= {"summary": rows, "notes": list(found.notes)}
+    write_json(out / "evidence.json", written)
+    return "\n".join([*_told(found, task, rows), f"Wrote {out}."])
 
 
-def _instance(prediction: Path, reference: Path) -> tuple[pd.DataFrame, Finding]:
-    rows = []
-    for name, mine, truth in _pairs(prediction, reference):
-        left, right = read_labels(truth), read_labels(mine)
-        if left.shape != right.shape:
-            raise UsageError(f"{mine} is {right.shape}, its truth {truth.name} is {left.shape}.")
-        rows.append({"image": name, **scores(count_instances(left, right))})
-    table = pd.DataFrame(rows)
-    return table, instance_accuracy(table, "F1@0.5", "image")
+def summary(found: Comparison) -> dict[str, dict[str, Any]]:
+    """Every score with its mean over units, interval, pooled value, and which way is better."""
+    rows = {}
+    for name in [*found.table.columns, *found.pooled]:
+        measure = find_measure(str(name))
+        if measure is None or name in rows:
+            continue
+        rows[str(name)] = {"better": measure.better, "pooled": _number(found.pooled.get(name))}
+        if name not in found.table.columns:
+            continue
+        values = found.table[name].to_numpy(dtype=float)
+        known = int(pd.notna(values).sum())
+        rows[str(name)] |= {"rows": len(values), "rows_undefined": len(values) - known}
+        if known:
+            units = found.table[found.unit].astype(str).to_numpy()
+            interval = unit_mean_interval(values, units)
+            rows[str(name)] |= {
+                "mean": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "n": interval.n,
+                "interval": interval.method,
+            }
+    return rows
 
 
-def _pairs(prediction: Path, reference: Path) -> list[tuple[str, Path, Path]]:
-    """Files with the same name, else with the same number at the end of their names."""
-    if prediction.is_file() and reference.is_file():
-        return [(reference.stem, prediction, reference)]
-    masks = read_ctc_truth(reference).masks if (reference / "SEG").is_dir() else {}
-    if masks:
-        mine = numbered_images(prediction)
-        lacking = sorted(set(masks) - set(mine))
-        if lacking:
-            raise UsageError(f"{prediction}: no label image for frame {lacking[0]} of {reference}.")
-        return [(Path(path).stem, mine[t], Path(path)) for t, path in masks.items()]
-    by_name = {path.stem: path for path in sorted(prediction.glob("*")) if _is_file(path)}
-    truths = {path.stem: path for path in sorted(reference.glob("*")) if _is_file(path)}
-    shared = sorted(set(by_name) & set(truths))
-    if shared:
-        return [(name, by_name[name], truths[name]) for name in shared]
-    left, right = numbered_images(prediction), numbered_images(reference)
-    numbers = sorted(set(left) & set(right))
-    if not numbers:
-        raise UsageError(f"{prediction} and {reference} have no file name or number in common.")
-    return [(right[t].stem, left[t], right[t]) for t in numbers]
+def _told(found: Comparison, task: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+    count = found.table[found.unit].nunique()
+    plural = "s" if count != 1 else ""
+    lines = [
+        f"Mean over {len(found.table)} {found.noun} ({task}), n = {count} {found.unit}{plural}:"
+    ]
+    width = max([len(name) for name in rows] + [5])
+    lines.append(f"  {'score':<{width}}  better  {'mean':>8}  {'95 % interval':<18}  pooled")
+    for name, row in rows.items():
+        mean = f"{row['mean']:.4f}" if "mean" in row else "-"
+        low, high = row.get("low"), row.get("high")
+        interval = f"{low:.4f} to {high:.4f}" if low is not None and high is not None else "-"
+        pooled = f"{row['pooled']:.4f}" if row["pooled"] is not None else "-"
+        lines.append(f"  {name:<{width}}  {row['better']:<6}  {mean:>8}  {interval:<18}  {pooled}")
+    return lines + [f"  {note}" for note in found.notes]
 
 
-def _is_file(path: Path) -> bool:
-    return path.is_file() and is_image(path)
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _tracking(prediction: Path, reference: Path) -> tuple[pd.DataFrame, Finding]:
+def compare_tracks(prediction: Path, reference: Path, asked: Asked) -> Comparison:
+    """Score one sequence in the form of the Cell Tracking Challenge."""
     mine, truth = read_ctc_truth(prediction), read_ctc_truth(reference)
     times = sorted(truth.markers)
     lacking = sorted(set(times) - set(mine.markers))
@@ -93,4 +144,15 @@ def _tracking(prediction: Path, reference: Path) -> tuple[pd.DataFrame, Finding]
     ]
     found = tracking_scores(lineage_rows(truth, times), lineage_rows(mine, times), matches).values
     name = reference.name
-    return pd.DataFrame([{"sequence": name, **found}]), tracking_accuracy({name: dict(found)})
+    table = pd.DataFrame([{"sequence": name, **found}])
+    finding = tracking_accuracy({name: dict(found)}, requirement=asked.requirement)
+    return Comparison(table, (finding,), {}, (), "sequence", "sequences")
+
+
+TASKS: dict[str, Callable[[Path, Path, Asked], Comparison]] = {
+    "instance": compare_instances,
+    "detection": compare_boxes,
+    "semantic": compare_masks,
+    "classification": compare_states,
+    "tracking": compare_tracks,
+}

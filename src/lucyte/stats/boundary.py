@@ -124,7 +124,7 @@ def surface_distances(
 
 
 def outline(mask: Mask) -> Mask:
-    """Pixels with a neighbour across a side outside the mask; the border of the image is outside."""
+    """Pixels with a neighbour across a side outside the mask; beyond the image is outside."""
     edge: Mask = mask & ~ndimage.binary_erosion(mask)
     return edge
 
