@@ -38,6 +38,7 @@ from lucyte.pipeline.score_objects import (
 from lucyte.report.contact_sheet import contact_sheet
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.segment.network import ObjectFinder
+from lucyte.stats.boxes import box_scores
 from lucyte.stats.intervals import unit_mean_interval
 
 CONFIDENCES = (0.2, 0.3, 0.4, 0.5, 0.6)
@@ -263,17 +264,11 @@ def _with_confidence(
             pairs = [(e.truth.labels, e.found.labels) for e in seen]
             value = float(np.mean([precision_at(t, f) for t, f in pairs if t is not None]))
         else:
-            value = float(np.mean([_box_f1(e.truth.boxes, e.found.boxes) for e in seen]))
+            pairs_of = ([e.truth.boxes for e in seen], [e.found.boxes for e in seen])
+            value = box_scores(*pairs_of)["F1@0.5"]
         if value > best:
             best, chosen = value, confidence
     return replace(config, confidence=chosen)
-
-
-def _box_f1(truth: Any, found: Any) -> float:
-    from lucyte.stats.boxes import box_scores
-
-    value = box_scores(truth, found)["F1@0.5"]
-    return float(value) if np.isfinite(value) else 0.0
 
 
 def _finish(
