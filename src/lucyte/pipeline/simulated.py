@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,13 +12,20 @@ from lucyte.pipeline.run import run_plan
 from lucyte.pipeline.starter import plan_toml, starter_plan
 from lucyte.schema.errors import UsageError
 from lucyte.schema.plan import explain_validation
+from lucyte.simulate.lineage import simulate_lineage
+from lucyte.simulate.lineage_settings import LineageSettings
+from lucyte.simulate.lineage_write import write_lineage
 from lucyte.simulate.settings import WorldSettings, demo_settings
 from lucyte.simulate.worlds import simulate
 from lucyte.simulate.write_cellular import write_cellular
 
+Model = TypeVar("Model", WorldSettings, LineageSettings)
+
 
 def write_world(world: str, out: Path, seed: int, settings: list[str]) -> str:
     """Simulate a world and write it in CELLULAR's form, truth beside it.
+
+    World ``lineage`` is made of films and has settings of its own, without sections.
 
     Parameters
     ----------
@@ -28,7 +35,13 @@ def write_world(world: str, out: Path, seed: int, settings: list[str]) -> str:
     settings : list of str
         ``KEY=VALUE`` with dotted keys, e.g. ``layout.frames=3`` or ``shortcut.kind=tint``.
     """
-    simulated = simulate(world, _with(settings) if settings else None, seed)
+    if world == "lineage":
+        films = simulate_lineage(_with(settings, LineageSettings()), seed)
+        with disk_errors(out):
+            write_lineage(films, out)
+        frames = len(films.fields) * len(films.settings.imaged)
+        return f"Wrote {len(films.fields)} films, {frames} frames and their truth to {out}."
+    simulated = simulate(world, _with(settings, demo_settings()) if settings else None, seed)
     with disk_errors(out):
         write_cellular(simulated, out)
     fields = simulated.plate.fields
@@ -51,8 +64,8 @@ def run_demo(out: Path, seed: int, workers: int | None) -> str:
     return run_plan(plan, out, out, command=command, workers=workers).summary
 
 
-def _with(settings: list[str]) -> WorldSettings:
-    data: dict[str, Any] = demo_settings().model_dump()
+def _with(settings: list[str], base: Model) -> Model:
+    data: dict[str, Any] = base.model_dump()
     for text in settings:
         key, equals, value = text.partition("=")
         *path, last = key.strip().split(".")
@@ -65,6 +78,6 @@ def _with(settings: list[str]) -> WorldSettings:
             raise UsageError(f"--set {text}: write KEY=VALUE, e.g. layout.frames=3.")
         place[last] = value.split(",") if "," in value else value
     try:
-        return WorldSettings.model_validate(data)
+        return type(base).model_validate(data)
     except ValidationError as error:
-        raise explain_validation(error, WorldSettings, "--set") from None
+        raise explain_validation(error, type(base), "--set") from None

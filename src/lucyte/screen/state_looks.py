@@ -146,9 +146,7 @@ def unit_conditions(table: pd.DataFrame) -> dict[str, str]:
     return {str(u): str(c) for u, c in sorted(zip(pairs["unit"], pairs["condition"], strict=True))}
 
 
-def _table(
-    own: pd.DataFrame, classes: Sequence[str], settings: StateTimesSettings
-) -> pd.DataFrame:
+def _table(own: pd.DataFrame, classes: Sequence[str], settings: StateTimesSettings) -> pd.DataFrame:
     movie = own["field_id"].astype(str) if "field_id" in own else pd.Series("", own.index)
     unit = own[list(settings.unit)].astype(str).agg("/".join, axis=1).str.strip("/")
     key = pd.MultiIndex.from_arrays([movie, own["track_id"].astype(np.int64)])

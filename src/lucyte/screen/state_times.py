@@ -274,9 +274,7 @@ def _add(
         parts.append(own.assign(n=known[unit].n))
         mean = known[unit].restricted_mean(horizon)
         name = f"{label} {horizon:.3g} h"
-        numbers.append(
-            {"measure": name, "unit": unit, "condition": units[unit], "value": mean}
-        )
+        numbers.append({"measure": name, "unit": unit, "condition": units[unit], "value": mean})
     for condition in sorted(set(units.values())):
         here = {unit: each for unit, each in values.items() if units[unit] == condition}
         if here:
@@ -443,9 +441,7 @@ def _light(looks: Looks, settings: StateTimesSettings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _notes(
-    looks: Looks, unit_rates: pd.DataFrame, settings: StateTimesSettings
-) -> tuple[str, ...]:
+def _notes(looks: Looks, unit_rates: pd.DataFrame, settings: StateTimesSettings) -> tuple[str, ...]:
     """What limits these numbers, in the order of how much."""
     notes = []
     fast = unit_rates[np.isinf(unit_rates["rate_per_h"])]
@@ -485,5 +481,3 @@ def _error_note(looks: Looks, unit_rates: pd.DataFrame) -> str:
         f"{intro} With 2 % of errors, rates of {q[0, 1]:.3g} and {q[1, 0]:.3g} per h would look "
         f"like {seen[0, 1]:.3g} and {seen[1, 0]:.3g}."
     )
-
-

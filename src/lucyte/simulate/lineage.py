@@ -88,9 +88,7 @@ class LineageField:
     def paths(self) -> tuple[StatePath, ...]:
         """States of all cells through their lives."""
         before = self.settings.rates(self.settings.conditions[0])
-        return state_paths(
-            self.settings, self.seed, self.key, self.life.bodies, self.rates, before
-        )
+        return state_paths(self.settings, self.seed, self.key, self.life.bodies, self.rates, before)
 
     @cached_property
     def track_ids(self) -> dict[int, int]:

@@ -66,7 +66,9 @@ def state_paths(
         rng = stream(seed, "state", *key, body.number)
         end_h = body.end_h if np.isfinite(body.end_h) else last_h
         if body.mother < 0:
-            paths.append(_run(rng, int(rng.random() < before.share_on), -settings.start_h, end_h, rates))
+            paths.append(
+                _run(rng, int(rng.random() < before.share_on), -settings.start_h, end_h, rates)
+            )
             continue
         if body.mother not in inherits:
             shared = stream(seed, "sisters", *key, body.mother).random()

@@ -49,6 +49,13 @@ def _shortcut(settings: WorldSettings | None) -> WorldSettings:
     return settings
 
 
+def _lineage(settings: WorldSettings | None) -> WorldSettings:
+    raise UsageError(
+        "world 'lineage' is made of films, not of this plate's fields: call "
+        "lucyte.simulate.lineage.simulate_lineage, or lucyte simulate lineage -o DIR."
+    )
+
+
 WORLDS: tuple[World, ...] = (
     World(
         "autophagy",
@@ -59,6 +66,12 @@ WORLDS: tuple[World, ...] = (
         "shortcut",
         _shortcut,
         "the same plate where tint, corner, stripe, gain or frequency tells the conditions apart",
+    ),
+    World(
+        "lineage",
+        _lineage,
+        "films of cells that divide, die, enter and leave and switch between two states; sisters "
+        "inherit",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -198,7 +199,7 @@ def _innermost(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
     points.sort(key=lambda each: (each[0], each[1]))
     pairs = [
         (first[0], second[0])
-        for first, second in zip(points, points[1:], strict=False)
+        for first, second in itertools.pairwise(points)
         if first[2] and not second[2]
     ]
     ends = np.array(pairs, dtype=np.float64).reshape(-1, 2)
