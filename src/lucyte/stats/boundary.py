@@ -97,7 +97,10 @@ def boundary_scores(
     if not (math.isfinite(width) and width > 0):
         raise UsageError(f"the width of the bands must be more than 0, got {width:g}.")
     if not first.any() and not second.any():
-        return BoundaryScores(*[math.nan] * 4, "no foreground in truth or prediction")
+        nothing = math.nan
+        return BoundaryScores(
+            nothing, nothing, nothing, nothing, "no foreground in truth or prediction"
+        )
     if not first.any() or not second.any():
         where = "truth" if not first.any() else "prediction"
         return BoundaryScores(0.0, 0.0, math.nan, math.nan, f"no foreground in the {where}")
