@@ -92,3 +92,7 @@ def test_a_thicker_line_is_whole_and_a_broken_one_is_not():
     assert math.isnan(cl_dice(line * 0, line * 0))
     deep = np.repeat(line[None], 3, axis=0)
     assert cl_dice(deep, deep) == 1.0
+    box = np.zeros((5, 20, 20), bool)
+    box[1:3, 4:12, 4:12] = True
+    assert not skeleton(box).any(), "test invalid"
+    assert math.isnan(cl_dice(box, box))

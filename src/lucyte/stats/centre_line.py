@@ -26,7 +26,8 @@ def cl_dice(truth: npt.NDArray[Any], prediction: npt.NDArray[Any]) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0 where one of both is empty, nan where both are.
+        In [0, 1]; 0 where one of both is empty; nan where both are, or where thinning leaves
+        nothing of a mask, as it may of a box two voxels thick.
 
     Raises
     ------
@@ -43,6 +44,8 @@ def cl_dice(truth: npt.NDArray[Any], prediction: npt.NDArray[Any]) -> float:
     if not first.any() or not second.any():
         return 0.0
     line_first, line_second = skeleton(first), skeleton(second)
+    if not line_first.any() or not line_second.any():
+        return math.nan
     precision = float((line_second & first).sum() / line_second.sum())
     sensitivity = float((line_first & second).sum() / line_first.sum())
     both = precision + sensitivity
