@@ -84,6 +84,11 @@ NUMBERS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("track.overlap", "MASK_TRUST", "weight of overlapping masks"),
         ("track.overlap", "BOX_TRUST", "weight of overlapping boxes"),
         ("track.lineage", "NEAR_BORDER", "nearness to the border from which an end is a leave"),
+        ("track.fates", "SHRINK", "area of a dying cell over its own usual one, at most"),
+        ("track.fates", "CONDENSE", "brightness of a dying cell over its own usual one, at least"),
+        ("track.merged", "LONGEST", "frames in which a merged pair is cut, at most"),
+        ("track.repair", "FREE", "share of a bridging mask that must be free"),
+        ("track.windows", "OVERLAP", "frames that a window sees beyond what it decides"),
     ),
     "explain": (
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def _ctc_edges(folder: str | Path, nodes: pd.DataFrame, table: pd.DataFrame) -> 
     for label, own in ordered.groupby("label"):
         names = own["object_id"].tolist()
         span[int(label)] = names
-        rows += list(zip(names[:-1], names[1:], strict=True))
+        rows += list(pairwise(names))
     for track, _, _, parent in table[list("LBEP")].to_numpy().tolist():
         for each in (track, parent) if parent else (track,):
             if each not in span:

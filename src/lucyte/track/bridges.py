@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -136,7 +137,7 @@ def _edges(
         chain = chains.get((source, target), [])
         source = extended.get(source, [source])[-1] if row["kind"] == "division" else source
         stops = [source, *chain, target]
-        for place, (a, b) in enumerate(zip(stops[:-1], stops[1:], strict=True)):
+        for place, (a, b) in enumerate(pairwise(stops)):
             divides = row["kind"] == "division" and place == 0
             usual = "gap" if time[b] - time[a] > 1 else "link"
             kind = "division" if divides else usual
