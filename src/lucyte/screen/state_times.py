@@ -17,7 +17,7 @@ from lucyte.schema.errors import UsageError
 from lucyte.screen.state_looks import Looks, StateTimesSettings, prepare_looks, unit_conditions
 from lucyte.screen.state_sisters import sister_tables
 from lucyte.stats.dwell import first_passage, spells
-from lucyte.stats.intervals import unit_mean_interval, unit_proportion_interval
+from lucyte.stats.intervals import Interval, unit_mean_interval, unit_proportion_interval
 from lucyte.stats.multiplicity import holm
 from lucyte.stats.permutation import permutation_test, sign_flip_test
 from lucyte.stats.survival import SurvivalCurve, kaplan_meier, turnbull
@@ -66,7 +66,8 @@ class StateTimes:
         Per unit: ``frames, gaps, longest_gap_h, watched_h, exposures, tracks, looks_per_track,
         unknown_share``.
     light : DataFrame
-        ``source, target, difference_per_h`` (late half of the exposures minus early), ``p, n``.
+        ``condition, source, target, n, difference_per_h`` (late half of the exposures minus early
+        half, within units), ``p, smallest_p``.
     notes : tuple of str
         What a reader must know before believing any of it.
     """
@@ -295,12 +296,17 @@ def _mean_curve(
     told = [
         unit_proportion_interval(column, list(here), settings.level) for column in stacked.T[whole]
     ]
-    nan = float("nan")
-    limits = [(t.estimate, nan if t.low is None else t.low, nan if t.high is None else t.high)
-              for t in told]  # fmt: skip
+    limits = [_limits(each) for each in told]
     mean, low, high = np.array(limits, dtype=np.float64).reshape(-1, 3).T
     curve = _curve(kind, state, condition, "", grid[whole], mean, low, high)
     return curve.assign(n=len(here))
+
+
+def _limits(told: Interval) -> tuple[float, float, float]:
+    """Mean and limits; none while nothing has happened in any unit, where 1 is no estimate."""
+    if told.low is None or told.high is None or told.estimate == 1:
+        return told.estimate, np.nan, np.nan
+    return told.estimate, told.low, told.high
 
 
 def _curve(
