@@ -179,7 +179,7 @@ def _panel(
     parts: list[Markup] = []
     for row in own.to_dict("records"):
         ends = at[index[str(row["source"])]], at[index[str(row["target"])]]
-        parts += _arrow(row, ends, most, unit)
+        parts += _arrow(row, ends, (most, unit, 0.5 if len(classes) == 2 else 0.27))
     for name, (x, y) in zip(classes, at, strict=True):
         parts.append(tag("circle", cx=x, cy=y, r=33.0, fill="#ffffff", stroke=styles[name].colour,
                          stroke_width=4))  # fmt: skip
@@ -205,10 +205,13 @@ def _places(k: int, height: float) -> list[tuple[float, float]]:
 def _arrow(
     row: Mapping[Any, Any],
     ends: tuple[tuple[float, float], tuple[float, float]],
-    most: float,
-    unit: str,
+    scale: tuple[float, str, float],
 ) -> list[Markup]:
-    """A bow to the left of the way it goes, its words outside it."""
+    """A bow to the left of the way it goes, its words outside it.
+
+    ``scale``: the largest rate, the unit, and how far along the bow the words stand.
+    """
+    most, unit, along = scale
     (ax, ay), (bx, by) = ends
     length = math.hypot(bx - ax, by - ay)
     ux, uy = (bx - ax) / length, (by - ay) / length
@@ -225,7 +228,12 @@ def _arrow(
         f"L{base[0] - side * nx:.1f} {base[1] - side * ny:.1f}Z"
     )
     bow = f"M{start[0]:.1f} {start[1]:.1f}Q{bend[0]:.1f} {bend[1]:.1f} {base[0]:.1f} {base[1]:.1f}"
-    words = (bend[0] + 14 * nx, bend[1] + 14 * ny + (0 if ny < 0 else 10))
+    bow_at = [
+        (1 - along) ** 2 * s + 2 * along * (1 - along) * m + along**2 * e
+        for s, m, e in zip(start, bend, base, strict=True)
+    ]
+    away = 26.0 if along == 0.5 else 8.0
+    words = (bow_at[0] + away * nx, bow_at[1] + away * ny + (0 if ny < 0 else 10))
     within = interval(row["low"], row["high"])
     few = f" ({within})" if within else ""
     n = f"{count(int(row['n']), unit)}, {int(row['seen'])} seen"

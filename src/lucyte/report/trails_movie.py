@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from lucyte.schema.errors import UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
 
 Frame = npt.NDArray[np.uint8]
 TRAIL_COLOURS = ("#56B4E9", "#E69F00", "#F0E442", "#CC79A7", "#00D1A0")
@@ -173,7 +175,7 @@ def _colour(track: int, state: str, look: MovieLook) -> tuple[str, int]:
         return TRAIL_COLOURS[track % len(TRAIL_COLOURS)], 1
     if state not in look.states:
         return UNKNOWN, 1
-    return look.states[state].colour, 1 + list(look.states).index(state)
+    return _lighter(look.states[state].colour), 1 + list(look.states).index(state)
 
 
 def _mark(pen: ImageDraw, at: tuple[float, float], colour: str, rings: int) -> None:
@@ -211,7 +213,21 @@ def _clock(
 
 
 def _text(pen: ImageDraw, at: tuple[float, float], words: str, anchor: str) -> None:
+    style: dict[str, Any] = {"fill": "#ffffff", "stroke_fill": "#000000", "stroke_width": 2}
+    pen.text(at, words, anchor=anchor, font=_font(), **style)
+
+
+@lru_cache(maxsize=1)
+def _font() -> FreeTypeFont:
+    """DejaVu Sans as it comes with matplotlib: Pillow's own font has no µ."""
+    import matplotlib as mpl
     from PIL import ImageFont
 
-    style: dict[str, Any] = {"fill": "#ffffff", "stroke_fill": "#000000", "stroke_width": 2}
-    pen.text(at, words, anchor=anchor, font=ImageFont.load_default(size=18), **style)
+    place = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(place), size=16)
+
+
+def _lighter(colour: str) -> str:
+    """A third of the way to white: dark blue is lost on a dark field."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + (255 - part) / 3):02x}" for part in parts)
