@@ -34,4 +34,4 @@ def shared_data() -> Path:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     """After the last test there is no timeout: a process that cannot end says where it waits."""
-    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(300, exit=True, file=sys.__stderr__)
