@@ -87,7 +87,7 @@ def validate_files(
 
 def summary(found: Comparison) -> dict[str, dict[str, Any]]:
     """Every score with its mean over units, interval, pooled value, and which way is better."""
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name in [*found.table.columns, *found.pooled]:
         measure = find_measure(str(name))
         if measure is None or name in rows:

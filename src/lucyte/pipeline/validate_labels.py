@@ -124,7 +124,7 @@ def _numbered(
     if not numbers:
         raise UsageError(f"{nothing} or number in common.")
     lone = [right[t].name for t in sorted(set(right) - set(left))]
-    notes = ("Names differ, so images were paired by the last number in them.",)
+    notes: tuple[str, ...] = ("Names differ, so images were paired by the last number in them.",)
     notes += left_out("images of the reference without a prediction", lone)
     return [(left[t], by_path[str(right[t])]) for t in numbers], notes
 

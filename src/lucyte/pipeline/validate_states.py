@@ -11,6 +11,7 @@ from lucyte.evidence.accuracy import called_accuracy, classification_accuracy
 from lucyte.io.write_table import read_parquet
 from lucyte.pipeline.validated import Asked, Comparison, group_of, left_out
 from lucyte.schema.errors import InputError, UsageError
+from lucyte.schema.finding import Finding
 from lucyte.stats.classification import evaluate
 
 KEYS = ("object_id", "image")
@@ -58,6 +59,7 @@ def _judged(
     sure = bool(chances) and set(seen) <= set(chances)
     classes = chances if sure else seen
     lone = len(classes) < 2
+    findings: tuple[Finding, ...]
     if sure and not lone:
         findings = classification_accuracy(both, classes, unit, asked.requirement)
     else:
