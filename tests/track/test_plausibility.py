@@ -9,8 +9,8 @@ import pytest
 
 from lucyte.schema.plan import TrackSettings
 from lucyte.schema.tracks import Edit, Place, Tracks
-from lucyte.track.link import link
 from lucyte.track.lineage import no_tracks
+from lucyte.track.link import link
 from lucyte.track.plausibility import COLUMNS, plausibility
 from worlds import lineages
 from worlds.lineages import SHAPE, World

@@ -86,18 +86,14 @@ def with_places(edits: Sequence[Edit], nodes: pd.DataFrame, field_id: str = "") 
     field_id : str
         Corrections of another movie are left as they are; one of none gets this.
     """
-    known = nodes.drop_duplicates("object_id").set_index("object_id")
+    columns = (nodes[name].tolist() for name in ("object_id", "time_index", "y_px", "x_px"))
+    known = {name: (int(t), float(y), float(x)) for name, t, y, x in zip(*columns, strict=True)}
 
     def placed(place: Place) -> Place:
-        if place.y_px is not None or place.object_id not in known.index:
+        if place.y_px is not None or place.object_id not in known:
             return place
-        row = known.loc[place.object_id]
-        return replace(
-            place,
-            time_index=int(row["time_index"]),
-            y_px=round(float(row["y_px"]), 2),
-            x_px=round(float(row["x_px"]), 2),
-        )
+        time, y, x = known[place.object_id]
+        return replace(place, time_index=time, y_px=round(y, 2), x_px=round(x, 2))
 
     return tuple(
         replace(

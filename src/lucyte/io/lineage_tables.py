@@ -118,8 +118,8 @@ def _tracks(nodes: pd.DataFrame, edges: pd.DataFrame, fates: pd.DataFrame | None
     fate = np.where(divides, "divides", "ends").astype(object)
     if fates is not None and len(fates):
         known = fates.drop_duplicates("track_id").set_index("track_id")["fate"]
-        fate = known.reindex(table["track_id"]).fillna(pd.Series(fate, table["track_id"]))
-        fate = np.asarray(fate, dtype=object)
+        said = known.reindex(table["track_id"]).to_numpy(dtype=object)
+        fate = np.where(pd.isna(said), fate, said)
     table.insert(4, "fate", fate)
     own = nodes.set_index("object_id")["track_id"].reindex(edges["target_id"]).to_numpy()
     least = edges["margin"].astype(float).groupby(own).min()
