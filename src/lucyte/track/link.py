@@ -56,8 +56,7 @@ def link(
     ----------
     nodes : DataFrame
         Objects of one movie and one kind: ``object_id, time_index, label, centroid_y_px,
-        centroid_x_px, area_px, x0_px, y0_px, x1_px, y1_px`` and optionally ``intensity_mean_*``
-        and ``shape_form_factor``.
+        centroid_x_px, area_px, x0_px, y0_px, x1_px, y1_px`` and optionally ``intensity_mean_*``.
         Times at which nothing was found count as elapsed, not as missed.
     settings : TrackSettings
     labels : callable, optional
