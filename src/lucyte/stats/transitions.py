@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,10 @@ def transition_rates(
     def cost(x: Floats) -> float:
         return -likelihood(_generator(x[: len(pairs)], pairs, k), _shares(x, k), data)
 
-    best = minimize(cost, np.clip(x0, *zip(*bounds, strict=True)), method="L-BFGS-B", bounds=bounds)
+    lowest, highest = np.array(bounds, dtype=np.float64).T
+    begin: Any = np.clip(x0, lowest, highest)
+    search: Any = minimize
+    best = search(cost, begin, method="L-BFGS-B", bounds=bounds)
     return _fitted(best.x, -float(best.fun), cost, pairs, data, (low, high))
 
 
@@ -226,7 +230,7 @@ def _arrange(tracks: npt.ArrayLike, times: npt.ArrayLike, evidence: npt.ArrayLik
     before, after = state[:-1][same], state[1:][same]
     counted = np.zeros((len(steps), k, k))
     np.add.at(counted, (index, before, after), 1)
-    watched = np.bincount(before, weights=passed[same], minlength=k)
+    watched = np.bincount(before, weights=passed[same], minlength=k).astype(np.float64)
     longest_first = np.argsort(-counts, kind="stable")
     known = bool((np.count_nonzero(weight, axis=1) == 1).all())
     return _Looks(
