@@ -70,16 +70,17 @@ def _window(
 ) -> Any:
     channels, height, width = part.shape
     out = np.full((channels, shape[0], shape[1]), np.float32(np.nan), np.float32)
+    edge = 0.49 * px_per_px  # a pixel that lies in the image by half is seen
     for i in range(shape[0]):
         at_y = (origin[0] + i + 0.5) * px_per_px
-        if at_y < 0 or at_y > whole[0]:
+        if at_y < -edge or at_y > whole[0] + edge:
             continue
         y = min(max(at_y / block - 0.5 - start[0], 0.0), height - 1.0)
         iy = int(y)
         jy, ty = min(iy + 1, height - 1), np.float32(y - iy)
         for j in range(shape[1]):
             at_x = (origin[1] + j + 0.5) * px_per_px
-            if at_x < 0 or at_x > whole[1]:
+            if at_x < -edge or at_x > whole[1] + edge:
                 continue
             x = min(max(at_x / block - 0.5 - start[1], 0.0), width - 1.0)
             ix = int(x)

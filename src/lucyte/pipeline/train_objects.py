@@ -41,7 +41,7 @@ from lucyte.segment.network import ObjectFinder
 from lucyte.stats.boxes import box_scores
 from lucyte.stats.intervals import unit_mean_interval
 
-CONFIDENCES = (0.2, 0.3, 0.4, 0.5, 0.6)
+CONFIDENCES = (0.3, 0.45, 0.6)
 WATCHED = 16
 """Validation images that are looked at while training goes on."""
 MOST_VALUES = 400e6
@@ -257,8 +257,8 @@ def _with_confidence(
     """Choose the score to cut at on training images: those that score the model play no part."""
     images = _watched(split.training)[:CHOSEN_ON]
     best, chosen = -1.0, config.confidence
+    finder = ObjectFinder(store(network, config, Card()), device="cpu")
     for confidence in CONFIDENCES:
-        finder = ObjectFinder(store(network, config, Card()), device="cpu")
         seen = look_at(finder, images, channels, confidence)
         if has_masks:
             pairs = [(e.truth.labels, e.found.labels) for e in seen]

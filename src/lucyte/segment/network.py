@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lucyte.schema.objects import Labels
 from lucyte.segment.finder import named_channels
 from lucyte.segment.found import Found
 from lucyte.segment.object_size import estimate_diameter
+from lucyte.segment.stand_out import CLEAR, clearness
 
 Floats = npt.NDArray[np.float32]
 TILE_PX = 1024
@@ -122,7 +124,8 @@ class ObjectFinder:
             return self._nothing(image, diameter_px)
         lowest = config.confidence if confidence is None else confidence
         looks, peaks = self._dense(image, scales, found / config.diameter_px, max(lowest, FLOOR))
-        return self._objects(image.shape[1:], looks, peaks, found, diameter_px is None)
+        result = self._objects(image.shape[1:], looks, peaks, found, diameter_px is None)
+        return self._clear(image, scales, result) if config.has_masks else result
 
     def _maps_of(self, window: Floats, scales: list[Scale]) -> Floats:
         """The raw answer over one window of resampled raw pixels."""
@@ -234,6 +237,25 @@ class ObjectFinder:
             outline="mask" if config.has_masks else "guess",
         )
 
+    def _clear(self, image: npt.NDArray[Any], scales: list[Scale], found: Found) -> Found:
+        """Leave out what does not stand out of the noise."""
+        noise = np.array([scale.noise for scale in scales])
+        keep = clearness(image, found.labels, found.boxes, noise) >= CLEAR
+        if keep.all():
+            return found
+        rename = np.zeros(len(keep) + 1, np.int32)
+        rename[1:][keep] = np.arange(1, int(keep.sum()) + 1)
+        _rename(found.labels, rename)
+        moved = found.uncertainty
+        return replace(
+            found,
+            boxes=found.boxes[keep],
+            scores=found.scores[keep],
+            classes=tuple(n for n, k in zip(found.classes, keep, strict=False) if k),
+            uncertainty=None if moved is None else moved[keep],
+            diameter_px=found.diameter_px if keep.any() or not found.estimated else float("nan"),
+        )
+
     def _moves(self, looks: list[Floats], peaks: Peaks, labels: Labels, step: float) -> Floats:
         """One minus the mean IoU of each object with itself in each look."""
         alike = np.zeros(len(peaks), np.float64)
@@ -278,6 +300,7 @@ class ObjectFinder:
             classes=(),
             diameter_px=float(diameter_px or np.nan),
             estimated=diameter_px is None,
+            outline="mask" if self.config.has_masks else "guess",
         )
 
 
