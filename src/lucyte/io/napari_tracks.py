@@ -36,12 +36,10 @@ def write_napari_tracks(path: str | Path, tracks: Tracks) -> None:
     nodes = nodes.sort_values(["track_id", "t"], kind="stable")
     with atomic_path(path) as temporary:
         nodes[[*_FIRST, "object_id", "label"]].to_csv(temporary, index=False, lineterminator="\n")
-    born = tracks.tracks[tracks.tracks["parent_track_id"] > 0] if len(tracks.tracks) else []
-    graph = (
-        {str(row.track_id): [int(row.parent_track_id)] for row in born.itertuples()}
-        if len(born) and isinstance(born, pd.DataFrame)
-        else {}
-    )
+    graph: dict[str, list[int]] = {}
+    if len(tracks.tracks):
+        pairs = tracks.tracks[["track_id", "parent_track_id"]].astype(int).to_numpy().tolist()
+        graph = {str(track): [parent] for track, parent in pairs if parent > 0}
     write_json(_graph_path(path), graph)
 
 

@@ -132,7 +132,8 @@ def read_tracks_parquet(path: str | Path) -> Tracks:
     text = str(path)
     for part in _PARTS:
         text = text.removesuffix(f".{part}.parquet")
-    return Tracks(*(read_parquet(f"{text}.{part}.parquet") for part in _PARTS))
+    nodes, edges, tracks = (read_parquet(f"{text}.{part}.parquet") for part in _PARTS)
+    return Tracks(nodes, edges, tracks)
 
 
 def _ctc_edges(folder: str | Path, nodes: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +142,7 @@ def _ctc_edges(folder: str | Path, nodes: pd.DataFrame, table: pd.DataFrame) -> 
     span: dict[int, list[str]] = {}
     for label, own in ordered.groupby("label"):
         names = own["object_id"].tolist()
-        span[int(label)] = names
+        span[int(str(label))] = names
         rows += list(pairwise(names))
     for track, _, _, parent in table[list("LBEP")].to_numpy().tolist():
         for each in (track, parent) if parent else (track,):

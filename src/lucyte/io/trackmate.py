@@ -81,6 +81,7 @@ def write_trackmate(
     spots = ElementTree.SubElement(model, "AllSpots", nspots=str(len(nodes)))
     for time, here in nodes.groupby("time_index", sort=True) if len(nodes) else ():
         frame = ElementTree.SubElement(spots, "SpotsInFrame", frame=str(time))
+        row: Any
         for row in here.itertuples():
             name = str(row.object_id)
             radius = radius_px if isinstance(radius_px, float | int) else radius_px[name]
@@ -88,7 +89,7 @@ def write_trackmate(
                 "ID": str(row.Index),
                 "name": name,
                 "QUALITY": "1.0",
-                "POSITION_T": repr(float(int(time) * step)),
+                "POSITION_T": repr(float(int(str(time)) * step)),
                 "FRAME": str(time),
                 "RADIUS": repr(float(radius) * size),
                 "VISIBILITY": "1",

@@ -45,8 +45,9 @@ class UNetPlusPlus(nn.Module):
             raise UsageError(f"network stride is 1, 2 or 4, got {stride}.")
         if len(widths) < 2:
             raise UsageError(f"a U-Net++ has at least 2 levels, got widths {tuple(widths)}.")
-        self.widths, self.stride = tuple(widths), stride
-        self.levels = len(self.widths)
+        self.widths: tuple[int, ...] = tuple(widths)
+        self.stride: int = stride
+        self.levels: int = len(self.widths)
         self.nodes = nn.ModuleDict()
         self.lifts = nn.ModuleDict()
         for column in range(self.levels):
@@ -67,12 +68,12 @@ class UNetPlusPlus(nn.Module):
     @property
     def multiple(self) -> int:
         """Height and width of an input are multiples of this."""
-        return self.stride * (1 << (self.levels - 1))
+        return self.stride << (self.levels - 1)
 
     @property
     def reach_px(self) -> int:
         """No input pixel further away than this changes an output pixel."""
-        steps = [self.stride * 2**level for level in range(self.levels)]
+        steps = [self.stride << level for level in range(self.levels)]
         down = sum(2 * step for step in steps)
         up = sum(3 * step for step in steps[:-1])  # two convolutions and the enlargement
         return down + up + self.multiple

@@ -107,7 +107,8 @@ def read_tracks(folder: RunFolder, field_id: str) -> Tracks:
     """The lineage that ``run_movie`` kept for one field."""
     parts = ("nodes", "edges", "tracks")
     tables = [read_parquet(folder.part("track", field_id, f".{part}.parquet")) for part in parts]
-    return Tracks(*tables)
+    nodes, edges, tracks = tables
+    return Tracks(nodes, edges, tracks)
 
 
 def empty_tracks() -> Tracks:

@@ -93,8 +93,10 @@ def write_trails_movie(
         raise UsageError(f"{path.name}: there is no frame to show.")
     order = sorted(times_s)
     pictures = [_picture(frames(time), time, order, times_s, nodes, look) for time in order]
+    from PIL.Image import Dither
+
     palette = _palette(pictures)
-    reduced = [each.quantize(palette=palette, dither=0) for each in pictures]
+    reduced = [each.quantize(palette=palette, dither=Dither.NONE) for each in pictures]
     path.parent.mkdir(parents=True, exist_ok=True)
     reduced[0].save(
         path,

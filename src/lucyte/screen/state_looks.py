@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -197,9 +198,11 @@ def _hours(own: pd.DataFrame, settings: StateTimesSettings) -> pd.Series:
 def _births(table: pd.DataFrame) -> dict[int, float]:
     ends = table.groupby("track")["time_h"].agg(["first", "last"])
     parents = table.groupby("track")["parent"].first()
+    last, first = ends["last"].to_dict(), ends["first"].to_dict()
+    born: dict[Any, Any] = parents.to_dict()
     return {
-        int(track): float((ends["last"][parent] + ends["first"][track]) / 2)
-        for track, parent in parents.items()
+        int(track): float((last[parent] + first[track]) / 2)
+        for track, parent in born.items()
         if parent >= 0
     }
 

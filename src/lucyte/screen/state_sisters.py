@@ -103,9 +103,9 @@ def _together(
 
 def _stays(stays: pd.DataFrame, daughters: pd.DataFrame) -> pd.DataFrame:
     born = stays[stays["at_birth"] & stays["end_seen"] & (stays["duration_h"] > 0)]
-    log = np.log(born["duration_h"].astype(np.float64))
+    log = pd.Series(np.log(born["duration_h"].to_numpy(np.float64)), index=born.index)
     log = log - log.groupby([born["unit"], born["state"]]).transform("mean")
-    value = dict(zip(born["track"].astype(int), log, strict=True))
+    value: dict[Any, float] = dict(zip(born["track"].astype(int), log, strict=True))
     rows = [
         (pair.unit, pair.condition, "dwell", np.nan, value[pair.first], value[pair.second])
         for pair in daughters.itertuples()

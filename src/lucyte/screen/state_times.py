@@ -220,10 +220,10 @@ def _curves(
     for state in looks.classes:
         held = whole[whole["state"] == state]
         known = {
-            unit: kaplan_meier(own["duration_h"], own["end_seen"])
+            str(unit): kaplan_meier(own["duration_h"], own["end_seen"])
             for unit, own in held.groupby("unit", sort=True)
         }
-        ends = {unit: float(own["duration_h"].max()) for unit, own in held.groupby("unit")}
+        ends = {str(unit): float(own["duration_h"].max()) for unit, own in held.groupby("unit")}
         label = f"mean stay in {state} within"
         _add(parts, numbers, ("dwell", state, label), known, ends, units, settings)
     target = looks.classes[looks.target]

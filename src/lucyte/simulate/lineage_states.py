@@ -83,7 +83,8 @@ def _run(
     rng: np.random.Generator, state: int, start_h: float, end_h: float, rates: Rates
 ) -> StatePath:
     """Exponential waits, one after another."""
-    first, time_h, switches = state, start_h, []
+    first, time_h = state, start_h
+    switches: list[float] = []
     while True:
         rate = rates.off_per_h if state else rates.on_per_h
         time_h += rng.exponential(1 / rate) if rate else np.inf

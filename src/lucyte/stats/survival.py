@@ -122,9 +122,19 @@ def kaplan_meier(
         width = z * np.sqrt(variance) / np.log(survival)
         low, high = survival ** np.exp(-width), survival ** np.exp(width)
     undefined = (survival <= 0) | (survival >= 1)
-    low, high = (np.where(undefined, np.nan, each) for each in (low, high))
+    low, high = (np.where(undefined, np.nan, each).astype(np.float64) for each in (low, high))
     method = "Kaplan-Meier, log-log limits over spells"
-    return SurvivalCurve(steps, survival, low, high, at_risk, d, len(time), int(seen.sum()), method)
+    return SurvivalCurve(
+        steps,
+        np.asarray(survival, np.float64),
+        low,
+        high,
+        at_risk,
+        d,
+        len(time),
+        int(seen.sum()),
+        method,
+    )
 
 
 def turnbull(

@@ -142,14 +142,15 @@ def _edges(
             usual = "gap" if time[b] - time[a] > 1 else "link"
             kind = "division" if divides else usual
             cost = float(row["cost"]) / (len(stops) - 1)
-            rows.append(row | {"source_id": a, "target_id": b, "kind": kind, "cost": cost})
+            own = {str(name): value for name, value in row.items()}
+            rows.append(own | {"source_id": a, "target_id": b, "kind": kind, "cost": cost})
     table = pd.DataFrame(rows, columns=list(edges.columns))
     # What leads to a painted mother is as sure as her division.
     if extended:
         margin = table.groupby("source_id")["margin"].min()
         for chain in extended.values():
-            own = table["target_id"].isin(chain)
-            table.loc[own, "margin"] = margin.get(chain[-1], np.nan)
+            painted = table["target_id"].isin(chain)
+            table.loc[painted, "margin"] = margin.get(chain[-1], np.nan)
         table["edited"] = table["edited"].fillna(False).astype(bool)
     order = np.lexsort((table["target_id"], table["source_id"], table["source_id"].map(time)))
     return table.iloc[order].reset_index(drop=True)

@@ -295,7 +295,7 @@ def _with_bridges(nodes: pd.DataFrame, painted: list[tuple[Bridge, Change]]) -> 
     if not painted:
         return nodes
     known = nodes.set_index("object_id", drop=False)
-    fresh = [_moved(known.loc[bridge.like], change) for bridge, change in painted]
+    fresh = [_moved(known.loc[[bridge.like]].iloc[0], change) for bridge, change in painted]
     return pd.concat([nodes, pd.DataFrame(fresh)], ignore_index=True)
 
 
