@@ -128,7 +128,7 @@ def run(
 
 @app.command(epilog="Example: lucyte simulate autophagy -o plate --seed 1")
 def simulate(
-    world: Annotated[str, typer.Argument(help="autophagy or shortcut.")],
+    world: Annotated[str, typer.Argument(help="autophagy, shortcut or lineage.")],
     out: Out = Path("simulated"),
     seed: Seed = 0,
     setting: Annotated[
@@ -325,13 +325,32 @@ def track(
 def validate(
     prediction: Annotated[Path, typer.Argument(help="What was found: labels, boxes or tracks.")],
     reference: Annotated[Path, typer.Argument(help="The truth, in the same form.")],
-    task: Annotated[str, typer.Option(help="instance or tracking.")],
+    task: Annotated[
+        str, typer.Option(help="instance, detection, semantic, classification or tracking.")
+    ],
     out: Out = Path("validated"),
+    group_regex: Annotated[str, typer.Option(help="What of a name is the group.")] = "",
+    tolerance_px: Annotated[float, typer.Option(min=0, help="Of boundaries that agree.")] = 2.0,
+    pixel_size_um: PixelSize = None,
+    at_least: Annotated[
+        float | None, typer.Option(help="The score that would do; else none is judged.")
+    ] = None,
 ) -> None:
     """Score predictions against truth: OUT/scores.csv and OUT/evidence.json."""
     from lucyte.pipeline.validate import validate_files
 
-    print(validate_files(prediction, reference, task, out))
+    print(
+        validate_files(
+            prediction,
+            reference,
+            task,
+            out,
+            group_regex=group_regex,
+            tolerance_px=tolerance_px,
+            spacing_um=None if pixel_size_um is None else [pixel_size_um],
+            at_least=at_least,
+        )
+    )
 
 
 @app.command(epilog="Example: lucyte report out")
