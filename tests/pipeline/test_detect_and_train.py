@@ -86,7 +86,7 @@ def test_detect_with_ones_own_yolo(tmp_path, annotated):
     [
         (("--model", "nuclie"), "unknown model 'nuclie', did you mean 'nuclei'?"),
         (("--model", "no/such/folder"), "is not there"),
-        (("--model", "nuclei", "--channel", "GFP"), "has no named channels"),
+        (("--model", "nuclei", "--channel", "GFP"), "unknown channel 'GFP'. Allowed: none."),
         (("--confidence", "0.5"), "--confidence is of a trained model"),
         (("--model", "nuclei", "--engine", "tpu"), "unknown engine 'tpu'"),
         (("--model", "nuclei", "--device", "cuda"), "sees no GPU here"),

@@ -114,7 +114,8 @@ def plan_toml(plan: Plan, *, full: bool) -> str:
             each.model_dump(mode="json", exclude_defaults=True) for each in plan.segment.objects
         ]
         shown = [each.model_dump(mode="json", include=named) for each in plan.segment.objects]
-        data["segment"] = {"objects": [a | b for a, b in zip(shown, objects, strict=True)]}
+        both = [_without_none(a | b) for a, b in zip(shown, objects, strict=True)]
+        data["segment"] = {"objects": both}
     return tomli_w.dumps(data)
 
 

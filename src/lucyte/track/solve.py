@@ -70,6 +70,10 @@ class Solution:
     fractional: int
 
 
+WHOLE_PIECE = 5_000
+"""Candidates of fractional pieces that are solved as integers all together."""
+
+
 def solve(count: int, pairs: Pairs, gains: Floats, divisions: Divisions) -> Solution:
     """Choose links and divisions.
 
@@ -146,13 +150,19 @@ def _improve(
 
 
 def _make_whole(value: Floats, takes: sparse.csc_array, gain: Floats, active: Ints) -> int:
-    """Solve, in place, pieces with fractions as integers; how many there were."""
+    """Solve, in place, pieces with fractions as integers; how many there were.
+
+    What the relaxation leaves out may be in the best whole solution, so small pieces are taken
+    with all their candidates; of large ones only those that the relaxation looked at.
+    """
     broken = np.abs(value - np.round(value)) > 1e-6
     if not broken.any():
         return 0
-    piece = _pieces(takes[:, active])
-    again = np.unique(piece[broken[active]])
-    members = active[np.isin(piece, again)]
+    piece = _pieces(takes)
+    again = np.unique(piece[broken])
+    members = np.flatnonzero(np.isin(piece, again))
+    if len(members) > WHOLE_PIECE:
+        members = np.intersect1d(members, active)
     value[members] = _highs(takes[:, members], gain[members], whole=True)
     return len(again)
 
