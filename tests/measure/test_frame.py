@@ -126,7 +126,8 @@ def test_every_column_is_in_the_grammar_and_can_be_told(cell_world):
     unknown = [name for name in table.columns if parse(name) is None]
     assert unknown == []
     used = {parse(name)[0].name for name in table.columns}
-    assert used == {feature.name for feature in FEATURES}
+    by_a_network = {"score", "uncertainty"}
+    assert used | by_a_network == {feature.name for feature in FEATURES}
     assert describe("intensity_mean_EGFP") == "mean EGFP inside the cell"
     assert describe("intensity_mean_EGFP", "nucleus") == "mean EGFP inside the nucleus"
     assert describe("spots_alone_count_EGFP_to_mRFP") == "number of mRFP spots without EGFP"
