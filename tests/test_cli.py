@@ -213,7 +213,9 @@ def test_segment_writes_a_label_image_per_frame_and_one_table(home: Path) -> Non
     table = pd.read_parquet(out / "objects.parquet")
     assert f"Found {len(table)} cell." in text
     names = [f"260101-ST_{name}_s1_t{t:03d}" for name in ("C03", "I03") for t in (0, 1, 2)]
-    assert files(out) == sorted([*(f"labels/{name}.tif" for name in names), "objects.parquet"])
+    assert files(out) == sorted(
+        [*(f"labels/{name}.tif" for name in names), "objects.parquet", "overview.png"]
+    )
     for name in names:
         labels = tifffile.imread(out / "labels" / f"{name}.tif")
         field, time = name.rsplit("_t", 1)
@@ -229,7 +231,8 @@ def test_segment_names_labels_like_the_images_where_one_file_is_one_frame(
             home / "plate/images/Timepoint_000_260101-ST_C03_s1_w1.tif", tmp_path / f"{stem}.tif"
         )
     well(lucyte("segment", tmp_path, "-o", tmp_path / "out", "--quiet", "--workers", 1))
-    assert files(tmp_path / "out") == ["labels/first.tif", "labels/second.tif", "objects.parquet"]
+    written = ["labels/first.tif", "labels/second.tif", "objects.parquet", "overview.png"]
+    assert files(tmp_path / "out") == written
 
 
 @pytest.mark.parametrize(
