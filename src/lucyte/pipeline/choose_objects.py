@@ -16,8 +16,8 @@ CELLULAR = {"EGFP", "mRFP", "TL"}
 def choose_objects(first: Field, layout: str) -> list[ObjectSettings]:
     """Starter settings, each choice written out where a person sees and can change it.
 
-    Nuclei of one stain are found with the shipped model ``nuclei``, cells of CELLULAR's merged
-    pictures with ``cellular``; everything else by thresholds.
+    Cells of CELLULAR's merged pictures are found with the shipped model ``cellular``; everything
+    else by thresholds. Nuclei are found better, and more slowly, with ``model = "nuclei"``.
 
     Parameters
     ----------
@@ -30,13 +30,7 @@ def choose_objects(first: Field, layout: str) -> list[ObjectSettings]:
     chosen = list(default_objects(first.channels, look))
     if layout == "cellular-merged" and set(first.channels) >= CELLULAR:
         return [ObjectSettings(kind="cell", method="network", model="cellular")]
-    return [_by_model(each) for each in chosen]
-
-
-def _by_model(settings: ObjectSettings) -> ObjectSettings:
-    if settings.kind != "nucleus" or len(settings.channels) != 1:
-        return settings
-    return settings.model_copy(update={"method": "network", "model": "nuclei"})
+    return chosen
 
 
 def _frame(first: Field) -> xr.DataArray | None:
