@@ -227,7 +227,9 @@ def train(
     images: Annotated[Path | None, typer.Option(help="Folder of images, if not DATA's.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Folder of truth, if not DATA's.")] = None,
     start: Annotated[str, typer.Option("--from", help="Model to refine; else start anew.")] = "",
-    kind: Annotated[str, typer.Option(help="What the objects are.")] = "cell",
+    kind: Annotated[
+        str, typer.Option(help="What the objects are; default cell, or what --from finds.")
+    ] = "",
     use: Annotated[str, typer.Option(help="Channels to look at, e.g. EGFP,mRFP,TL.")] = "",
     channels: ChannelMap = "",
     validation: Annotated[float, typer.Option(help="Share of groups kept for validation.")] = 0.15,
@@ -242,6 +244,9 @@ def train(
     group_column: Annotated[str, typer.Option(help="Column of images.csv that is.")] = "",
     steps: Annotated[int, typer.Option(min=0, help="Default 2600; 300 with --from.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Learning rate; 0.002, or 0.0004 with --from.")
+    ] = 0.0,
     crop_px: Annotated[int, typer.Option(min=0, help="Side of a crop; 224 or 256.")] = 0,
     network_diameter_px: Annotated[
         float, typer.Option(min=0, help="Objects are brought to this diameter; 28 or 42.")
@@ -281,6 +286,7 @@ def train(
         validation_groups=_names(validation_groups),
         steps=steps,
         batch=batch,
+        rate=rate,
         crop_px=crop_px,
         diameter_px=network_diameter_px,
         losses=_weights(loss or []),

@@ -108,6 +108,8 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     train_objects(network(), images, SETTINGS, tmp_path, evaluate=score)
     with pytest.raises(UsageError, match="checkpoint of other settings"):
         train_objects(network(), images, replace(SETTINGS, seed=1), tmp_path, evaluate=score)
+    with pytest.raises(UsageError, match="or other data"):
+        train_objects(network(), images, replace(SETTINGS, about="b"), tmp_path, evaluate=score)
 
 
 def test_divergence_stops_with_the_reason_and_keeps_the_last_good_state(tmp_path):

@@ -74,11 +74,15 @@ def test_detect_without_a_model_takes_the_classical_way(annotated, tmp_path):
     assert len(table) >= 5 and table["score"].isna().all()
 
 
-def test_detect_with_ones_own_yolo(tmp_path, annotated):
+def test_detect_with_ones_own_yolo(tmp_path, annotated, capsys):
     model = write(tmp_path / "best.onnx", bright_blocks("v8"))
     out = tmp_path / "out"
     assert run("detect", annotated / "images" / "f0.tif", "-o", out, "--model", model, "-q") == 0
     assert "class" in pd.read_parquet(out / "boxes.parquet").columns
+    words = ("detect", annotated / "images" / "f0.tif", "-o", out, "--model", model, "-q")
+    assert run(*words, "--engine", "torch") == 2 and run(*words, "--tta") == 2
+    shown = capsys.readouterr().err
+    assert "runs in OpenVINO on the CPU" in shown and "(tta) are not for it" in shown
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,7 @@ def test_detect_with_ones_own_yolo(tmp_path, annotated):
         (("--model", "no/such/folder"), "is not there"),
         (("--model", "nuclei", "--channel", "GFP"), "unknown channel 'GFP'. Allowed: none."),
         (("--confidence", "0.5"), "--confidence is of a trained model"),
+        (("--tta",), "--tta is of a trained model"),
         (("--model", "nuclei", "--engine", "tpu"), "unknown engine 'tpu'"),
         (("--model", "nuclei", "--device", "cuda"), "sees no GPU here"),
         (("--model", "cellular"), "looks at EGFP, mRFP, TL; the image has no named channels"),
@@ -102,7 +107,7 @@ def test_mistakes_are_one_line(words, told, annotated, tmp_path, capsys):
 
 def test_training_ends_in_a_model_that_can_be_used(annotated, tmp_path, capsys):
     model = tmp_path / "mine"
-    words = ("--kind", "nucleus", "--steps", 20, "--batch", 2, "--crop-px", 64, "--quiet")
+    words = ("--steps", 20, "--batch", 2, "--crop-px", 64, "--quiet")
     code = run("train", "segment", annotated, "-o", model, "--from", "nuclei", *words)
     shown = capsys.readouterr().out
     assert code == 0, shown
@@ -111,10 +116,12 @@ def test_training_ends_in_a_model_that_can_be_used(annotated, tmp_path, capsys):
     assert {"model.json", "weights.safetensors", "validation.png", "training.png"} <= names
     card = json.loads((model / "model.json").read_text())["card"]
     assert card["metrics"]["AP@0.5"]["value"] > 0.6, "refining does not forget"
+    assert not model.with_name("mine.training").exists(), "a later training starts anew"
     assert card["metrics"]["AP@0.5"]["low"] is None, "one image allows no interval"
     assert run("models", model, "--json") == 0
     facts = json.loads(capsys.readouterr().out)[str(model)]
     assert facts["channels"] == ["nucleus"] and facts["config"]["has_masks"]
+    assert facts["config"]["finds"] == "nucleus", "refining keeps what it finds"
     out = tmp_path / "out"
     assert run("segment", annotated / "images", "-o", out, "--model", model, "-q") == 0
 

@@ -41,6 +41,8 @@ class TrainingSettings:
         Validations without a better one before training stops.
     device : str
         ``cpu`` or ``cuda``.
+    about : str
+        Names what is learned from; a checkpoint that is about something else is refused.
     """
 
     steps: int = 2000
@@ -54,6 +56,7 @@ class TrainingSettings:
     patience: int = 8
     seed: int = 0
     device: str = "cpu"
+    about: str = ""
 
     def __post_init__(self) -> None:
         for name in self.losses:
@@ -228,7 +231,8 @@ class _Run:
         head = json.loads((folder / "checkpoint.json").read_text())
         if head["settings"] != _plain(self.settings):
             raise UsageError(
-                f"{folder} holds a checkpoint of other settings. Give another folder, or remove it."
+                f"{folder} holds a checkpoint of other settings or other data. Give another "
+                "folder, or remove it."
             )
         arrays = _load(folder / "checkpoint.safetensors")
         self.network.load_state_dict(_part(arrays, "network."))

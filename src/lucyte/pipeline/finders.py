@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lucyte.networks.model_folder import read_folder
 from lucyte.networks.shipped import model_digest, model_path
+from lucyte.schema.errors import UsageError
 from lucyte.schema.plan import SegmentSettings
 from lucyte.segment.finder import Finder
+
+if TYPE_CHECKING:
+    from lucyte.networks.yolo_onnx import Precision
 
 
 def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
@@ -50,4 +55,9 @@ def open_finder(
     from lucyte.networks.yolo_onnx import read_yolo
     from lucyte.segment.foreign_finder import ForeignFinder
 
-    return ForeignFinder(read_yolo(path), name)
+    if engine == "torch" or device == "cuda":
+        raise UsageError(f"model {name} is an ONNX file, which runs in OpenVINO on the CPU.")
+    if tta:
+        raise UsageError(f"model {name} is an ONNX file; mirrored looks (tta) are not for it.")
+    precision: Precision = "bf16" if engine == "openvino-bf16" else "f32"
+    return ForeignFinder(read_yolo(path, precision=precision, threads=1), name)

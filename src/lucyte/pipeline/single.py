@@ -46,6 +46,8 @@ from lucyte.schema.plate import Field
 from lucyte.segment.frame import segment_frame
 from lucyte.track.link import link
 
+ONLY_MODELS = {"confidence": None, "engine": "auto", "tta": False}
+"""Options that say nothing without a model, and what they are when nobody gave them."""
 SHOWN = 12
 """Images on the contact sheet."""
 
@@ -126,8 +128,9 @@ def objects_wanted(first: Field, layout: str, wanted: dict[str, Any]) -> list[Ob
     """What to look for, from a command's options and the channels' names."""
     if wanted.get("model"):
         return [_by_model(wanted)]
-    if wanted.get("confidence") is not None:
-        raise UsageError("--confidence is of a trained model; name one with --model.")
+    idle = [name for name, none in ONLY_MODELS.items() if wanted.get(name, none) != none]
+    if idle:
+        raise UsageError(f"--{idle[0]} is of a trained model; name one with --model.")
     chosen = choose_objects(first, layout)
     if wanted["kind"]:
         same = [each for each in chosen if each.kind == wanted["kind"]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from lucyte.learn.object_training import State, TrainingSettings, train_objects
 from lucyte.networks.engine import choose_engine
 from lucyte.networks.model_folder import Card, pack, read_folder
 from lucyte.networks.object_network import ObjectConfig, build, restore, store
-from lucyte.networks.shipped import model_path
+from lucyte.networks.shipped import model_digest, model_path
 from lucyte.networks.unet_plus_plus import UNetPlusPlus
 from lucyte.pipeline.fingerprint import hash_inputs, hash_texts
 from lucyte.pipeline.object_pictures import learning_curve, panels_of, write_picture
@@ -66,7 +66,7 @@ class TrainRequest:
     use : tuple of str
         Channels to look at; empty takes all.
     finds : str
-        Kind of the objects.
+        Kind of the objects; empty is ``cell``, or what the model to refine finds.
     start : str
         Name or path of a model to go on from; empty starts anew.
     validation : float
@@ -89,7 +89,7 @@ class TrainRequest:
     out: Path
     reading: Mapping[str, Any] = field(default_factory=dict)
     use: tuple[str, ...] = ()
-    finds: str = "cell"
+    finds: str = ""
     start: str = ""
     validation: float = 0.15
     validation_groups: tuple[str, ...] = ()
@@ -127,11 +127,11 @@ def train(request: TrainRequest) -> str:
     split = split_groups(data.images, request.validation, request.validation_groups, request.seed)
     base = _start(request, channels, data)
     ready, problems = _load(request, split, channels, base.config)
-    base = base.fitted(ready, request)
-    settings = _settings(request, base.config)
+    base = base.fitted(ready)
+    settings = _settings(request, base.config, _about(request, split, channels))
     work = request.out.with_name(request.out.name + ".training")
     log = _Log(settings.steps, request.quiet)
-    watched = _watched(split.validation)
+    watched = _spread(split.validation, WATCHED)
 
     def evaluate(network: UNetPlusPlus) -> dict[str, float]:
         finder = ObjectFinder(store(network, base.config, Card()), device=settings.device)
@@ -147,7 +147,9 @@ def train(request: TrainRequest) -> str:
         base.network, ready, settings, work, evaluate=evaluate, told=log.row
     )
     config = _with_confidence(network, base.config, split, channels, data.has_masks)
-    return _finish(request, data, split, channels, network, config, state, problems)
+    told = _finish(request, data, split, channels, network, config, state, problems)
+    shutil.rmtree(work)
+    return told
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,8 @@ class _Base:
 
     network: UNetPlusPlus
     config: ObjectConfig
-    fresh: bool
 
-    def fitted(self, images: Sequence[TrainingImage], request: TrainRequest) -> _Base:
+    def fitted(self, images: Sequence[TrainingImage]) -> _Base:
         sizes = [each.diameter_px for each in images if each.diameter_px > 0]
         if not sizes:
             raise UsageError("no training image holds an annotated object; nothing can be learned.")
@@ -172,11 +173,12 @@ def _start(request: TrainRequest, channels: tuple[str, ...], data: AnnotatedSet)
         import torch
 
         torch.manual_seed(request.seed)
-        named = (request.finds,) if len(channels) == 1 else channels
+        finds = request.finds or "cell"
+        named = (finds,) if len(channels) == 1 else channels
         default = 28.0 if data.has_masks else 42.0
         config = ObjectConfig(
             channels=named,
-            finds=request.finds,
+            finds=finds,
             classes=classes,
             diameter_px=request.diameter_px or default,
             diameters_px=(9.0, 100.0) if data.has_masks else (16.0, 100.0),
@@ -184,7 +186,7 @@ def _start(request: TrainRequest, channels: tuple[str, ...], data: AnnotatedSet)
             widths=request.widths or ObjectConfig.widths,
             stride=request.stride or ObjectConfig.stride,
         )
-        return _Base(build(config), config, True)
+        return _Base(build(config), config)
     stored = read_folder(model_path(request.start))
     network, config = restore(stored)
     if len(config.channels) != len(channels):
@@ -198,7 +200,7 @@ def _start(request: TrainRequest, channels: tuple[str, ...], data: AnnotatedSet)
             f"data {', '.join(classes)}; start anew without --from."
         )
     config = replace(config, has_masks=data.has_masks, finds=request.finds or config.finds)
-    return _Base(network, config, False)
+    return _Base(network, config)
 
 
 def _load(
@@ -213,7 +215,16 @@ def _load(
     return ready, problems
 
 
-def _settings(request: TrainRequest, config: ObjectConfig) -> TrainingSettings:
+def _about(request: TrainRequest, split: Split, channels: tuple[str, ...]) -> str:
+    """A hash of what is learned from, so that a checkpoint of other data is no start."""
+    texts = {f"{place}": each.truth_path for place, each in enumerate(split.training)}
+    texts |= {"channels": ",".join(channels), "start": request.start}
+    if request.start:
+        texts["start"] = model_digest(model_path(request.start))
+    return hash_texts(texts)
+
+
+def _settings(request: TrainRequest, config: ObjectConfig, about: str) -> TrainingSettings:
     fresh = not request.start
     smallest, largest = (4 / 7, 12 / 7) if config.has_masks else (5 / 7, 10 / 7)
     near = (smallest * config.diameter_px, largest * config.diameter_px)
@@ -238,12 +249,13 @@ def _settings(request: TrainRequest, config: ObjectConfig) -> TrainingSettings:
         check_every=max(20, steps // 20),
         patience=6,
         seed=request.seed,
+        about=about,
         device=choose_engine("torch", request.device)[1],
     )
 
 
-def _watched(images: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
-    place = np.unique(np.linspace(0, len(images) - 1, min(WATCHED, len(images))).astype(int))
+def _spread(images: Sequence[AnnotatedImage], most: int) -> list[AnnotatedImage]:
+    place = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
     return [images[i] for i in place]
 
 
@@ -255,7 +267,7 @@ def _with_confidence(
     has_masks: bool,
 ) -> ObjectConfig:
     """Choose the score to cut at on training images: those that score the model play no part."""
-    images = _watched(split.training)[:CHOSEN_ON]
+    images = _spread(split.training, CHOSEN_ON)
     best, chosen = -1.0, config.confidence
     finder = ObjectFinder(store(network, config, Card()), device="cpu")
     for confidence in CONFIDENCES:
@@ -288,7 +300,7 @@ def _finish(
         seen = look_at(finder, split.validation, channels, lowest, done)
     table = mask_table(seen) if config.has_masks else box_table(seen)
     pooled = {} if config.has_masks else box_precision(seen)
-    card = _card(request, data, split, table, pooled, state)
+    card = _card(request, data, split, table, pooled)
     stored = store(network, config, card)
     with atomic_path(request.out) as temporary:
         temporary.mkdir(parents=True)
@@ -323,7 +335,6 @@ def _card(
     split: Split,
     table: pd.DataFrame,
     pooled: Mapping[str, float],
-    state: State,
 ) -> Card:
     by_group = table.groupby("group").mean(numeric_only=True)
     names = [n for n in table.columns if n in SHOWN]
@@ -389,8 +400,3 @@ class _Log:
             file=sys.stderr,
             flush=True,
         )
-
-
-def settings_of(folder: Path) -> dict[str, Any]:
-    """The settings a model was built with."""
-    return dict(json.loads(json.dumps(asdict(restore(read_folder(folder))[1]))))

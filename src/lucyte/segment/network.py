@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lucyte.networks.engine import Answer, choose_engine, start_engine
 from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy, turned_back
 from lucyte.networks.model_folder import StoredModel
-from lucyte.networks.object_network import MAPS, ObjectConfig, restore
+from lucyte.networks.object_network import restore
 from lucyte.networks.resample import sample_window
 from lucyte.networks.views import Scale, scale_of, views
 from lucyte.schema.errors import UsageError
@@ -340,8 +340,3 @@ def _mask_boxes(labels: Labels, count: int) -> Floats:
 def _rename(labels: Labels, table: npt.NDArray[np.int32]) -> None:
     for y in range(0, len(labels), 1024):
         labels[y : y + 1024] = table[labels[y : y + 1024]]
-
-
-def maps_needed(config: ObjectConfig) -> int:
-    """Maps a network of this configuration answers with."""
-    return MAPS + len(config.classes)
