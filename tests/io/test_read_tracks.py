@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from lucyte.io.napari_tracks import read_napari_tracks, write_napari_tracks
+from lucyte.io.open import read_labels
 from lucyte.io.read_tracks import (
     read_lineage,
     read_tracks_parquet,
@@ -97,6 +98,17 @@ def test_masks_and_table_come_back(tmp_path: Path, world: str) -> None:
         }
 
     assert at(back) == at(tracks), "pieces of a track with a gap are one again"
+    again = tmp_path / "again"
+    masks = sorted(tmp_path.glob("mask*.tif"))
+    write_ctc(again, back, lambda t: read_labels(masks[times.index(t)]), times)
+    assert lives(again) == lives(tmp_path), "the same table, whatever the numbers"
+
+
+def lives(folder: Path) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """First and last frame of every line of ``res_track.txt``, and those of its mother."""
+    lines = np.loadtxt(folder / "res_track.txt", int, ndmin=2).tolist()
+    span = {number: (first, last) for number, first, last, _ in lines}
+    return sorted((span[number], span.get(mother, ())) for number, _, _, mother in lines)
 
 
 def test_parquet_keeps_every_column(tmp_path: Path) -> None:
