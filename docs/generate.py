@@ -156,7 +156,8 @@ def commands() -> str:
 
     group: Any = typer.main.get_command(app)
     rows = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.commands[name]
         example = command.epilog.removeprefix("Example: ").split("   ")[0]
         rows.append((f"`{name}`", command.help.splitlines()[0], f"`{example}`"))
     return table(("verb", "what it does", "example"), rows)

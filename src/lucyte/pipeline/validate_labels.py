@@ -12,7 +12,7 @@ from lucyte.evidence.accuracy import instance_accuracy
 from lucyte.io.annotated_labels import looks_binary
 from lucyte.io.open import read_labels
 from lucyte.io.truth import read_ctc_truth
-from lucyte.pipeline.single import numbered_images
+from lucyte.pipeline.track_labels import numbered_images
 from lucyte.pipeline.validate_truth import Reference, label_files, open_references
 from lucyte.pipeline.validated import Asked, Comparison, common_names, left_out, with_groups
 from lucyte.schema.errors import InputError, LucyteError, UsageError

@@ -1,0 +1,56 @@
+"""Score and measure: validate, bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lucyte.cli.app import app
+from lucyte.cli.options import Out, PixelSize
+
+
+@app.command(epilog="Example: lucyte validate out 01_GT --task tracking -o scores")
+def validate(
+    prediction: Annotated[Path, typer.Argument(help="What was found: labels, boxes or tracks.")],
+    reference: Annotated[Path, typer.Argument(help="The truth, in the same form.")],
+    task: Annotated[
+        str, typer.Option(help="instance, detection, semantic, classification or tracking.")
+    ],
+    out: Out = Path("validated"),
+    group_regex: Annotated[str, typer.Option(help="What of a name is the group.")] = "",
+    tolerance_px: Annotated[float, typer.Option(min=0, help="Of boundaries that agree.")] = 2.0,
+    pixel_size_um: PixelSize = None,
+    at_least: Annotated[
+        float | None, typer.Option(help="The score that would do; else none is judged.")
+    ] = None,
+) -> None:
+    """Score predictions against truth: OUT/scores.csv and OUT/evidence.json."""
+    from lucyte.pipeline.validate import validate_files
+
+    print(
+        validate_files(
+            prediction,
+            reference,
+            task,
+            out,
+            group_regex=group_regex,
+            tolerance_px=tolerance_px,
+            spacing_um=None if pixel_size_um is None else [pixel_size_um],
+            at_least=at_least,
+        )
+    )
+
+
+@app.command(epilog="Example: lucyte bench track")
+def bench(
+    what: Annotated[
+        list[str] | None, typer.Argument(help="start, memory, features, track; default all.")
+    ] = None,
+    out: Out = Path("docs/benchmarks.md"),
+) -> None:
+    """Measure speed and memory beside peers, in one run, and write the table."""
+    from lucyte.testing.bench import run_benchmarks
+
+    print(run_benchmarks(what or [], out))
