@@ -74,7 +74,7 @@ def init(
 
 @app.command(epilog="Example: lucyte simulate autophagy -o plate --seed 1")
 def simulate(
-    world: Annotated[str, typer.Argument(help="autophagy, shortcut or lineage.")],
+    world: Annotated[str, typer.Argument(help="autophagy, shortcut, lineage, leigh or organelles.")],
     out: Out = Path("simulated"),
     seed: Seed = 0,
     setting: Annotated[

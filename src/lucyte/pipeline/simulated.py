@@ -12,20 +12,27 @@ from lucyte.pipeline.run import run_plan
 from lucyte.pipeline.starter import plan_toml, starter_plan
 from lucyte.schema.errors import UsageError
 from lucyte.schema.plan import explain_validation
+from lucyte.simulate.leigh import simulate_leigh
+from lucyte.simulate.leigh_settings import LeighSettings
+from lucyte.simulate.leigh_write import write_leigh
 from lucyte.simulate.lineage import simulate_lineage
 from lucyte.simulate.lineage_settings import LineageSettings
 from lucyte.simulate.lineage_write import write_lineage
+from lucyte.simulate.organelle_settings import OrganelleSettings
+from lucyte.simulate.organelle_write import write_organelles
+from lucyte.simulate.organelles import simulate_organelles
 from lucyte.simulate.settings import WorldSettings, demo_settings
 from lucyte.simulate.worlds import simulate
 from lucyte.simulate.write_cellular import write_cellular
 
-Model = TypeVar("Model", WorldSettings, LineageSettings)
+Model = TypeVar("Model", WorldSettings, LineageSettings, LeighSettings, OrganelleSettings)
 
 
 def write_world(world: str, out: Path, seed: int, settings: list[str]) -> str:
     """Simulate a world and write it in CELLULAR's form, truth beside it.
 
-    World ``lineage`` is made of films and has settings of its own, without sections.
+    World ``lineage`` is made of films and has settings of its own, without sections; so has
+    ``leigh``, a screen.
 
     Parameters
     ----------
@@ -41,6 +48,16 @@ def write_world(world: str, out: Path, seed: int, settings: list[str]) -> str:
             write_lineage(films, out)
         frames = len(films.fields) * len(films.settings.imaged)
         return f"Wrote {len(films.fields)} films, {frames} frames and their truth to {out}."
+    if world == "leigh":
+        screen = simulate_leigh(_with(settings, LeighSettings()), seed)
+        with disk_errors(out):
+            written = write_leigh(screen, out)
+        return f"Wrote {written} fields of {len(screen.wells)} wells and their truth to {out}."
+    if world == "organelles":
+        stacks = simulate_organelles(_with(settings, OrganelleSettings()), seed)
+        with disk_errors(out):
+            write_organelles(stacks, out)
+        return f"Wrote {len(stacks.stacks)} stacks, their table and their truth to {out}."
     simulated = simulate(world, _with(settings, demo_settings()) if settings else None, seed)
     with disk_errors(out):
         write_cellular(simulated, out)

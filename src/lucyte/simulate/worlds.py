@@ -56,6 +56,20 @@ def _lineage(settings: WorldSettings | None) -> WorldSettings:
     )
 
 
+def _leigh(settings: WorldSettings | None) -> WorldSettings:
+    raise UsageError(
+        "world 'leigh' is a screen on several plates, not this plate's fields: call "
+        "lucyte.simulate.leigh.simulate_leigh, or lucyte simulate leigh -o DIR."
+    )
+
+
+def _organelles(settings: WorldSettings | None) -> WorldSettings:
+    raise UsageError(
+        "world 'organelles' is made of z-stacks, not of this plate's fields: call "
+        "lucyte.simulate.organelles.simulate_organelles, or lucyte simulate organelles -o DIR."
+    )
+
+
 WORLDS: tuple[World, ...] = (
     World(
         "autophagy",
@@ -72,6 +86,17 @@ WORLDS: tuple[World, ...] = (
         _lineage,
         "films of cells that divide, die, enter and leave and switch between two states; sisters "
         "inherit",
+    ),
+    World(
+        "leigh",
+        _leigh,
+        "a screen: diseased and healthy cells that differ in mitochondrial light, compounds at "
+        "doses of which some rescue and some poison",
+    ),
+    World(
+        "organelles",
+        _organelles,
+        "z-stacks of six cell lines that differ in shape and arrangement of organelles alone",
     ),
 )
 
