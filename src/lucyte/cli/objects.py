@@ -17,6 +17,7 @@ from lucyte.cli.options import (
     Engine,
     Model,
     Out,
+    Outlines,
     Pages,
     Quiet,
     Select,
@@ -70,6 +71,7 @@ def segment(
     channel: Annotated[list[str] | None, typer.Option(help="Channel(s) to look in.")] = None,
     diameter_px: Diameter = None,
     confidence: Confidence = None,
+    outlines: Outlines = "",
     channels: ChannelMap = "",
     select: Select = None,
     pages: Pages = "",
@@ -82,7 +84,9 @@ def segment(
     """Find objects: OUT/labels/STEM.tif, OUT/objects.parquet and OUT/overview.png."""
     from lucyte.pipeline.segment_images import segment_images
 
-    wanted = wanted_objects(kind, channel, diameter_px, model, confidence, (engine, device, tta))
+    wanted = wanted_objects(
+        kind, channel, diameter_px, model, confidence, (engine, device, tta), outlines
+    )
     reading = read_options(channels, select, pages)
     print(segment_images(images, out, wanted, reading, workers=workers, quiet=quiet))
     next_step(f"lucyte track {shlex.quote(str(out / 'labels'))} -o tracks")

@@ -31,6 +31,12 @@ Diameter = Annotated[
 Confidence = Annotated[
     float | None, typer.Option("--confidence", min=0, max=1, help="Lowest score of an object.")
 ]
+Outlines = Annotated[
+    str,
+    typer.Option(
+        "--outlines", help="Model that draws masks in the boxes: crop masks or a SAM checkpoint."
+    ),
+]
 Engine = Annotated[str, typer.Option("--engine", help="auto, torch, openvino or openvino-bf16.")]
 Tta = Annotated[
     bool, typer.Option("--tta", help="Look four times, mirrored: 4 x the time, and uncertainty.")
@@ -48,6 +54,7 @@ def wanted_objects(
     model: str,
     confidence: float | None,
     how: tuple[str, str, bool],
+    outlines: str = "",
 ) -> dict[str, Any]:
     """What to look for, as the commands for one stage take it; ``how``: engine, device, TTA."""
     from lucyte.networks.engine import choose_engine
@@ -60,6 +67,7 @@ def wanted_objects(
         "diameter_px": diameter_px,
         "model": model,
         "confidence": confidence,
+        "outlines": outlines,
         "engine": engine,
         "device": device,
         "tta": tta,

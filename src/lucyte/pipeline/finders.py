@@ -7,14 +7,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lucyte.networks.model_folder import read_folder
+from lucyte.networks.checkpoint_folder import digest, weight_files
+from lucyte.networks.model_folder import CARD_FILE, read_folder
 from lucyte.networks.shipped import model_digest, model_path
 from lucyte.schema.errors import UsageError
 from lucyte.schema.plan import SegmentSettings
-from lucyte.segment.finder import Finder
+from lucyte.segment.finder import Finder, finder_key
 
 if TYPE_CHECKING:
     from lucyte.networks.yolo_onnx import Precision
+    from lucyte.segment.outlined_finder import Outline
 
 
 def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
@@ -25,22 +27,32 @@ def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
     UsageError, InputError
         An unknown name, a folder that is no model, a damaged model, no such device.
     """
-    return {
-        name: open_finder(
-            model_path(name, base), name, settings.engine, settings.device, settings.tta
-        )
-        for name in _models(settings)
-    }
+    found: dict[str, Finder] = {}
+    for each in settings.objects:
+        if each.method != "network" or each.model is None:
+            continue
+        path = model_path(each.model, base)
+        finder = open_finder(path, each.model, settings.engine, settings.device, settings.tta)
+        if each.outlines is not None:
+            from lucyte.segment.outlined_finder import OutlinedFinder
+
+            outline = open_outline(base / Path(each.outlines).expanduser(), settings.device)
+            finder = OutlinedFinder(finder, outline)
+        found[finder_key(each)] = finder
+    return found
 
 
 def model_digests(settings: SegmentSettings, base: Path) -> Mapping[str, str]:
     """SHA-256 of the files of each model in the settings."""
-    return {name: model_digest(model_path(name, base)) for name in _models(settings)}
-
-
-def _models(settings: SegmentSettings) -> list[str]:
-    named = [each.model for each in settings.objects if each.method == "network" and each.model]
-    return list(dict.fromkeys(named))
+    found = {}
+    for each in settings.objects:
+        if each.method == "network" and each.model:
+            found[each.model] = model_digest(model_path(each.model, base))
+        if each.outlines is not None:
+            path = base / Path(each.outlines).expanduser()
+            crops = (path / CARD_FILE).is_file()
+            found[each.outlines] = model_digest(path) if crops else digest(weight_files(path))
+    return found
 
 
 @lru_cache(maxsize=4)
@@ -61,3 +73,18 @@ def open_finder(
         raise UsageError(f"model {name} is an ONNX file; mirrored looks (tta) are not for it.")
     precision: Precision = "bf16" if engine == "openvino-bf16" else "f32"
     return ForeignFinder(read_yolo(path, precision=precision, threads=1), name)
+
+
+@lru_cache(maxsize=4)
+def open_outline(path: Path, device: str = "auto") -> Outline:
+    """A model that draws masks in boxes: a folder of crop masks, or a SAM checkpoint."""
+    from lucyte.segment.outlined_finder import crop_outlines, prompted_outlines
+
+    if (path / CARD_FILE).is_file():
+        from lucyte.networks.crop_masks import restore
+
+        return crop_outlines(restore(read_folder(path)))
+    from lucyte.networks.engine import choose_engine
+    from lucyte.networks.sam import read_sam
+
+    return prompted_outlines(read_sam(path, device=choose_engine("torch", device)[1]))

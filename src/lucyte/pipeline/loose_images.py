@@ -23,7 +23,7 @@ from lucyte.schema.image import frame, time_indices
 from lucyte.schema.plan import ObjectSettings, Plan, SegmentSettings
 from lucyte.schema.plate import Field
 
-ONLY_MODELS = {"confidence": None, "engine": "auto", "tta": False}
+ONLY_MODELS = {"confidence": None, "outlines": "", "engine": "auto", "tta": False}
 """Options that say nothing without a model, and what they are when nobody gave them."""
 SHOWN = 12
 """Images on the contact sheet."""
@@ -130,6 +130,7 @@ def _by_model(wanted: Mapping[str, Any]) -> ObjectSettings:
         channels=wanted["channels"],
         diameter_px=wanted["diameter_px"] or "auto",
         confidence=wanted.get("confidence"),
+        outlines=wanted.get("outlines") or None,
     )
 
 

@@ -198,7 +198,9 @@ def rebase(plan: Plan, old: Path, new: Path) -> Plan:
 
 
 def _rebase_model(settings: ObjectSettings, old: Path, new: Path) -> ObjectSettings:
-    if settings.model is None or is_shipped(settings.model):
-        return settings
-    path = Path(os.path.relpath(old / settings.model, new)).as_posix()
-    return settings.model_copy(update={"model": path})
+    moved = {}
+    for key in ("model", "outlines"):
+        text = getattr(settings, key)
+        if text is not None and not is_shipped(text):
+            moved[key] = Path(os.path.relpath(old / text, new)).as_posix()
+    return settings.model_copy(update=moved)

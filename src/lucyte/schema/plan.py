@@ -76,6 +76,11 @@ class ObjectSettings(Settings):
     model: str | None = Field(
         None, description="with method network: a shipped name, a model folder or an ONNX file"
     )
+    outlines: str | None = Field(
+        None,
+        description="with method network: a second model that draws masks in the boxes: a folder "
+        "of crop masks, or a SAM checkpoint",
+    )
     confidence: float | None = Field(
         None, ge=0, le=1, description="lowest score of a network's object; default the model's own"
     )

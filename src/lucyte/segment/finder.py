@@ -66,12 +66,17 @@ def find_with(
             f'segment.objects: {settings.kind} has method "network" and no model. '
             'Write model = "nuclei", a model folder or an ONNX file; see: lucyte models'
         )
-    if settings.model not in finders:
+    if finder_key(settings) not in finders:
         raise UsageError(f"model {settings.model!r} of {settings.kind} has not been opened.")
-    finder = finders[settings.model]
+    finder = finders[finder_key(settings)]
     diameter = None if settings.diameter_px == "auto" else settings.diameter_px
     planes, channels = planes_for(image, finder, settings)
     return finder.find(planes, diameter, settings.confidence, channels)
+
+
+def finder_key(settings: ObjectSettings) -> str:
+    """What the opened model of one kind of object is filed under."""
+    return " + ".join(filter(None, (settings.model, settings.outlines)))
 
 
 def planes_for(
