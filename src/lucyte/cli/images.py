@@ -74,7 +74,7 @@ def init(
 
 @app.command(epilog="Example: lucyte simulate autophagy -o plate --seed 1")
 def simulate(
-    world: Annotated[str, typer.Argument(help="autophagy, shortcut, lineage, leigh or organelles.")],
+    world: Annotated[str, typer.Argument(help="The world; see below.")],
     out: Out = Path("simulated"),
     seed: Seed = 0,
     setting: Annotated[

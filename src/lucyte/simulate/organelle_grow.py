@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +46,19 @@ def grow(
     levels: Levels,
     cell: CellForm,
     labels: Labels,
-    rng: np.random.Generator,
+    purpose: Callable[[str], np.random.Generator],
 ) -> Grown:
     """Grow the organelles of one cell.
 
     Amounts (length of mitochondria, number and size of endosomes and tubules) are drawn without
-    looking at the levels; the levels decide form and place alone.
+    looking at the levels; the levels decide form and place alone. Each organelle has random numbers
+    of its own (``purpose``), so that a level moves nothing but what it decides.
     """
     area = math.pi * float((cell.outline**2).mean())
-    tubes, tube_truth = _mitochondria(settings, levels, cell, labels, rng, area)
-    vesicles, vesicle_truth = _endosomes(settings, levels, cell, labels, rng, area, tubes)
-    tubules, spread = _recycling(settings, levels, cell, labels, rng, area)
+    tubes, tube_truth = _mitochondria(settings, levels, cell, labels, purpose("m"), area)
+    free = purpose("e")
+    vesicles, vesicle_truth = _endosomes(settings, levels, cell, labels, free, area, tubes)
+    tubules, spread = _recycling(settings, levels, cell, labels, purpose("r"), area)
     light = (
         (tubes, np.full(len(tubes), 1 / max(1, len(tubes)))),
         vesicles,

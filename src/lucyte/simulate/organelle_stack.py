@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +105,8 @@ class OrganelleStack:
         for cell in canvas.cells:
             if not self._near(cell, start, side):
                 continue
-            grown = grow(s, self.levels, cell, canvas.labels, self._stream("cell", cell.name))
+            purpose = partial(self._stream, "cell", cell.name)
+            grown = grow(s, self.levels, cell, canvas.labels, purpose)
             voxels = area[cell.name] * 0.7 * cell.body[8] / s.z_step_um
             light = np.array(s.photons) * lamp * cell.expression
             even = np.append(light[:3] * s.haze / 0.85, light[3])
