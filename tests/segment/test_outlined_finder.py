@@ -69,7 +69,7 @@ def test_channels_go_to_the_outlines_by_name_not_by_place() -> None:
     inside = [(found.labels == k + 1).sum() for k in range(2)]
     assert inside == [20 * 24, 20 * 16]  # the last channel is red now, which fills the boxes
     other = OutlinedFinder(Detector(), crop_outlines(bright(32, ("DNA", "green"))))
-    with pytest.raises(UsageError, match="looks at DNA, green; .* without DNA"):
+    with pytest.raises(UsageError, match=r"looks at DNA, green; .* without DNA"):
         other.find(scene(), channels=("red", "green"))
 
 

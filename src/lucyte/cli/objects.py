@@ -23,6 +23,7 @@ from lucyte.cli.options import (
     Select,
     Tta,
     Workers,
+    names,
     next_step,
     read_options,
     wanted_objects,
@@ -92,7 +93,10 @@ def segment(
     next_step(f"lucyte track {shlex.quote(str(out / 'labels'))} -o tracks")
 
 
-@app.command(epilog="Example: lucyte track labels/ -o out --images 01")
+@app.command(
+    epilog="Example: lucyte track labels/ -o out --images 01 --repair all   then correct: "
+    "--edits edits.csv"
+)
 def track(
     labels: Annotated[Path, typer.Argument(help="A folder of label images, one per frame.")],
     out: Out = Path("tracks"),
@@ -100,12 +104,26 @@ def track(
     max_distance: Annotated[str, typer.Option(help="Longest step: px, um or diameter.")] = "auto",
     max_gap: Annotated[int, typer.Option(min=0, help="Frames an object may be missing.")] = 1,
     divisions: Annotated[bool, typer.Option(help="Allow cells to divide.")] = True,
+    repair: Annotated[
+        str,
+        typer.Option(help="off; bridge: masks for missed cells; all: split merged ones, too."),
+    ] = "off",
+    edits: Annotated[Path | None, typer.Option(help="Your corrections: edits.csv.")] = None,
+    to: Annotated[str, typer.Option(help="Further forms: trackmate,napari,parquet.")] = "",
 ) -> None:
     """Link label images into lineages: OUT/mask*.tif, OUT/res_track.txt, OUT/tracks.geff."""
     from lucyte.pipeline.track_labels import track_labels
+    from lucyte.schema.errors import unknown
 
-    settings = {"max_distance": max_distance, "max_gap": max_gap, "divisions": divisions}
-    print(track_labels(labels, out, settings, images))
+    if repair not in ("off", "bridge", "all"):
+        raise unknown("repair", repair, ("off", "bridge", "all"))
+    settings = {
+        "max_distance": max_distance,
+        "max_gap": max_gap,
+        "divisions": divisions,
+        "repair": repair,
+    }
+    print(track_labels(labels, out, settings, images, edits, names(to)))
     next_step(f"lucyte validate {shlex.quote(str(out))} REFERENCE --task tracking")
 
 

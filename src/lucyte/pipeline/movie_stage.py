@@ -17,11 +17,16 @@ from lucyte.io.write_table import read_parquet, write_parquet
 from lucyte.io.write_zarr import read_labels_frame
 from lucyte.pipeline.fingerprint import fingerprint
 from lucyte.pipeline.folder import RunFolder
-from lucyte.schema.objects import Labels
+from lucyte.schema.objects import BOX, OBJECT_IDENTITY, Labels
 from lucyte.schema.plan import Plan
 from lucyte.schema.plate import Field
-from lucyte.schema.tracks import Tracks
-from lucyte.track.link import link
+from lucyte.schema.tracks import Edit, Tracks
+from lucyte.track.lineage import no_tracks
+from lucyte.track.overlap import LabelsAt
+from lucyte.track.plausibility import plausibility
+from lucyte.track.repair import Repaired, Repairs, link_and_repair
+
+PLACE = ("centroid_y_px", "centroid_x_px", "area_px")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class MovieTask:
         Fingerprint of the field stage.
     frames : tuple of int
         Those that could be read.
+    edits : tuple of Edit
+        A person's corrections of this movie.
     """
 
     field: Field
@@ -47,11 +54,13 @@ class MovieTask:
     kind: str
     upstream: str
     frames: tuple[int, ...]
+    edits: tuple[Edit, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Changes when the objects or the settings of tracking change."""
-        return fingerprint(self.plan.track, self.kind, self.upstream, self.frames)
+        said = [(each.action, *map(str, each.places)) for each in self.edits]
+        return fingerprint(self.plan.track, self.kind, self.upstream, self.frames, said)
 
 
 def run_movie(task: MovieTask) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def run_movie(task: MovieTask) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``field_id, tracks, divisions, seconds, resumed``.
+        ``field_id, tracks, divisions, repaired, plausibility, notes, seconds, resumed``.
     """
     folder = RunFolder(task.root)
     name = task.field.field_id
@@ -74,27 +83,57 @@ def run_movie(task: MovieTask) -> dict[str, Any]:
     def labels(time_index: int) -> Labels:
         return read_labels_frame(task.root / "plate.zarr", task.field, task.kind, time_index)
 
-    if len(nodes):
-        tracks = link(
-            nodes,
-            task.plan.track,
-            labels=labels,
-            pixel_size_um=task.field.pixel_size_um,
-            shape_yx=task.field.shape_yx,
-        )
-    else:
-        tracks = empty_tracks()
+    done_now = _lineage(task, nodes, labels)
+    tracks, repairs = done_now.tracks, done_now.repairs
     for part in ("nodes", "edges", "tracks"):
         write_parquet(getattr(tracks, part), folder.part("track", name, f".{part}.parquet"))
-    write_ctc(task.root / "tracks" / name, tracks, labels, task.frames)
+    write_parquet(repaired_objects(done_now), folder.part("track", name, ".repaired.parquet"))
+    place = task.root / "tracks" / name
+    write_ctc(place, tracks, repairs.apply(labels), task.frames)
+    checks = plausibility(tracks, done_now.nodes)
+    checks.to_csv(place / "plausibility.csv", index=False)
+    if repairs.changes:
+        repairs.table().to_csv(place / "repairs.csv", index=False)
+    score = float(checks.attrs["score"])
     result = {
         "field_id": name,
         "tracks": len(tracks.tracks),
         "divisions": int(np.sum(tracks.tracks["fate"] == "divides")) if len(tracks.tracks) else 0,
+        "repaired": len(repairs.changes),
+        "plausibility": round(score, 4) if np.isfinite(score) else None,
+        "notes": [*tracks.notes, *repairs.notes],
         "seconds": round(time.perf_counter() - started, 3),
     }
     folder.finish("track", name, task.fingerprint, result)
     return {**result, "resumed": False}
+
+
+def _lineage(task: MovieTask, nodes: pd.DataFrame, labels: LabelsAt) -> Repaired:
+    if not len(nodes):
+        return Repaired(no_tracks(), Repairs(), nodes)
+    return link_and_repair(
+        nodes,
+        task.plan.track,
+        labels=labels,
+        pixel_size_um=task.field.pixel_size_um,
+        shape_yx=task.field.shape_yx,
+        edits=task.edits,
+    )
+
+
+def repaired_objects(done: Repaired) -> pd.DataFrame:
+    """Rows of the objects that repair painted: identity, place and size, and what was done.
+
+    Nothing else of them was measured, so nothing else is said.
+    """
+    kinds = {(each.time_index, each.new_label): each.kind for each in done.repairs.changes}
+    columns = [name for name in (*OBJECT_IDENTITY, *BOX, *PLACE) if name in done.nodes.columns]
+    if not kinds:
+        return pd.DataFrame(columns=[*columns, "repaired"])
+    keys = zip(done.nodes["time_index"], done.nodes["label"], strict=True)
+    what = np.array([kinds.get((int(t), int(k)), "") for t, k in keys])
+    chosen: pd.DataFrame = done.nodes.loc[what != "", columns]
+    return chosen.assign(repaired=what[what != ""])
 
 
 def write_lineage(folder: RunFolder, fields: Sequence[Field]) -> None:
@@ -109,12 +148,3 @@ def read_tracks(folder: RunFolder, field_id: str) -> Tracks:
     tables = [read_parquet(folder.part("track", field_id, f".{part}.parquet")) for part in parts]
     nodes, edges, tracks = tables
     return Tracks(nodes, edges, tracks)
-
-
-def empty_tracks() -> Tracks:
-    """A lineage without objects."""
-    return Tracks(
-        pd.DataFrame(columns=["object_id", "time_index", "label", "track_id", "parent_track_id"]),
-        pd.DataFrame(columns=["source_id", "target_id", "cost", "kind"]),
-        pd.DataFrame(columns=["track_id", "start", "end", "parent_track_id", "fate", "length"]),
-    )

@@ -12,6 +12,7 @@ from typing import Any
 from lucyte.evidence.ledger import Headline
 from lucyte.evidence.ledger import write as write_ledger
 from lucyte.io.atomic import write_json
+from lucyte.io.edits import read_edits
 from lucyte.io.plates import open_plate
 from lucyte.io.write_table import write_parquet
 from lucyte.io.write_zarr import create_plate
@@ -34,9 +35,10 @@ from lucyte.pipeline.state_stage import classify_plate, keep_model
 from lucyte.pipeline.tables import kinds_found, write_flags, write_objects
 from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_report import write_report
-from lucyte.schema.errors import InputError, LucyteError, UsageError
+from lucyte.schema.errors import InputError, LucyteError, UsageError, unknown
 from lucyte.schema.plan import Plan, load_plan
-from lucyte.schema.plate import Problem
+from lucyte.schema.plate import Field, Problem
+from lucyte.schema.tracks import Edit
 
 
 @dataclass(frozen=True)
@@ -235,15 +237,43 @@ def _movies(context: Context) -> None:
         context.skipped["track"] = "every field has a single frame"
         return
     kind = context.pilot.kind if plan.track.kind == "auto" else plan.track.kind
+    said = _edits(context.folder.root / "edits.csv", movies)
     tasks = [
-        MovieTask(each, plan, context.folder.root, kind, context.upstream[name], frames[name])
-        for each, name in ((each, each.field_id) for each in movies)
+        MovieTask(
+            each,
+            plan,
+            context.folder.root,
+            kind,
+            context.upstream[each.field_id],
+            frames[each.field_id],
+            tuple(one for one in said if one.field_id in ("", each.field_id)),
+        )
+        for each in movies
     ]
     with context.clock.stage("track"), step("Tracking", len(tasks), quiet=context.quiet) as done:
-        for _ in run_tasks(run_movie, tasks, _workers(context, "track", tasks)):
+        for result in run_tasks(run_movie, tasks, _workers(context, "track", tasks)):
+            where = result["field_id"]
+            context.problems += [Problem(where, "other", note) for note in result["notes"]]
             done()
         write_lineage(context.folder, movies)
     context.tracked = True
+
+
+def _edits(path: Path, movies: Sequence[Field]) -> tuple[Edit, ...]:
+    """A person's corrections of the lineages, where the run folder holds some.
+
+    Raises
+    ------
+    InputError, UsageError
+        A line that cannot be read, a movie that is not there, or none named among several.
+    """
+    if not path.is_file():
+        return ()
+    said, names = read_edits(path), [each.field_id for each in movies]
+    for each in said:
+        if each.field_id not in names and (each.field_id or len(names) > 1):
+            raise unknown("field_id", each.field_id, names, f"In {path}, line {each.line}.")
+    return said
 
 
 def _workers(context: Context, stage: str, tasks: Sequence[FieldTask | MovieTask]) -> int:

@@ -62,6 +62,10 @@ def write_objects(
             nodes = folder.part("track", here.field_id, ".nodes.parquet")
             if nodes.is_file():
                 known = read_parquet(nodes)[["object_id", "track_id", "parent_track_id"]]
+                fresh = folder.part("track", here.field_id, ".repaired.parquet")
+                if fresh.is_file() and len(painted := read_parquet(fresh)):
+                    table = pd.concat([table, painted], ignore_index=True)
+                    table["repaired"] = table["repaired"].fillna("")
                 table = table.merge(known, on="object_id", how="left", validate="one_to_one")
         parts.append(table)
     whole = pd.concat(parts, ignore_index=True) if parts else empty_objects()

@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lucyte.io.edits import read_edits
+from lucyte.io.napari_tracks import write_napari_tracks
 from lucyte.io.open import is_image, read_labels
+from lucyte.io.trackmate import write_trackmate
 from lucyte.io.write_ctc import write_ctc
 from lucyte.io.write_geff import write_geff
+from lucyte.io.write_table import write_parquet
 from lucyte.measure.frame import measure_frame
-from lucyte.schema.errors import InputError, UsageError
+from lucyte.pipeline.object_pictures import frame_picture
+from lucyte.report.trails_movie import write_trails_movie
+from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.objects import FrameObjects, Labels, object_id
 from lucyte.schema.plan import (
     MeasureSettings,
     TrackSettings,
 )
 from lucyte.schema.plate import Field
-from lucyte.track.link import link
+from lucyte.schema.tracks import Tracks
+from lucyte.track.plausibility import plausibility
+from lucyte.track.repair import Repairs, link_and_repair
+
+SHOWN_FRAMES = 200
+"""Frames of the trails; a longer movie is a large file."""
+FORMS: Mapping[str, Callable[[Path, Tracks], None]] = {
+    "trackmate": lambda out, tracks: write_trackmate(out / "tracks.xml", tracks),
+    "napari": lambda out, tracks: write_napari_tracks(out / "napari.csv", tracks),
+    "parquet": lambda out, tracks: write_parquet(tracks.nodes, out / "tracks.parquet"),
+}
+"""Further forms of a lineage."""
 
 
-def track_labels(labels: Path, out: Path, settings: dict[str, Any], images: Path | None) -> str:
+def track_labels(
+    labels: Path,
+    out: Path,
+    settings: dict[str, Any],
+    images: Path | None = None,
+    edits: Path | None = None,
+    forms: Sequence[str] = (),
+) -> str:
     """Link a folder of label images, one per frame, into lineages.
 
     Parameters
@@ -30,12 +55,25 @@ def track_labels(labels: Path, out: Path, settings: dict[str, Any], images: Path
     labels : Path
         Label images whose names end in the frame number.
     out : Path
-        ``mask*.tif``, ``res_track.txt``, ``tracks.geff``.
+        ``mask*.tif``, ``res_track.txt``, ``tracks.geff``, ``plausibility.csv``; ``repairs.csv``
+        where something was repaired, ``trails.gif`` with images of one plane.
     settings : dict
         Of ``TrackSettings``.
     images : Path or None
         The images, in the same order; adds brightness to what links are judged by.
+    edits : Path or None
+        A person's corrections, see ``io.edits``.
+    forms : sequence of str
+        Further forms to write, of `FORMS`.
+
+    Raises
+    ------
+    InputError, UsageError
+        Frames that do not pair up, an unknown form, corrections that contradict each other.
     """
+    for name in forms:
+        if name not in FORMS:
+            raise unknown("form", name, tuple(FORMS), "Give --to as a comma-separated list.")
     frames = numbered_images(labels)
     pictures = numbered_images(images) if images is not None else {}
     missing = sorted(set(frames) - set(pictures)) if images is not None else []
@@ -45,22 +83,70 @@ def track_labels(labels: Path, out: Path, settings: dict[str, Any], images: Path
     def read(time_index: int) -> Labels:
         return read_labels(frames[time_index])
 
-    nodes = [_nodes(read(t), t, pictures.get(t)) for t in frames]
-    shapes = {read_labels(path).shape for path in list(frames.values())[:1]}
-    table = pd.concat(nodes, ignore_index=True)
-    tracks = link(table, TrackSettings(**settings), labels=read, shape_yx=next(iter(shapes))[-2:])
-    write_ctc(out, tracks, read, sorted(frames))
-    here = _field_of(labels, frames, next(iter(shapes))[-2:])
+    table = pd.concat([_nodes(read(t), t, pictures.get(t)) for t in frames], ignore_index=True)
+    shape = read(next(iter(frames))).shape
+    size = (int(shape[-2]), int(shape[-1]))
+    said = read_edits(edits) if edits is not None else ()
+    wanted = TrackSettings(**settings)
+    done = link_and_repair(table, wanted, labels=read, shape_yx=size, edits=said)
+    tracks, seen = done.tracks, done.repairs.apply(read)
+    write_ctc(out, tracks, seen, sorted(frames))
+    here = _field_of(labels, frames, size)
     write_geff(out / "tracks.geff", {here.field_id: tracks}, {here.field_id: here})
+    for name in forms:
+        FORMS[name](out, tracks)
+    checks = plausibility(tracks, done.nodes)
+    checks.to_csv(out / "plausibility.csv", index=False)
+    if done.repairs.changes:
+        done.repairs.table().to_csv(out / "repairs.csv", index=False)
+    if pictures and len(shape) == 2 and len(tracks.nodes):
+        _write_trails(out / "trails.gif", pictures, tracks)
+    return "\n".join(_told(tracks, done.repairs, checks, frames, labels, out))
+
+
+def _told(
+    tracks: Tracks,
+    repairs: Repairs,
+    checks: pd.DataFrame,
+    frames: Mapping[int, Path],
+    labels: Path,
+    out: Path,
+) -> list[str]:
+    """What was linked, what was repaired, what to look at first."""
     divisions = int((tracks.tracks["fate"] == "divides").sum()) if len(tracks.tracks) else 0
-    gaps = _gaps(sorted(frames))
     lines = [
-        f"Linked {len(table):,} objects in {len(frames)} frames into {len(tracks.tracks):,} tracks "
-        f"with {divisions} divisions. Wrote {out}."
+        f"Linked {len(tracks.nodes):,} objects in {len(frames)} frames into "
+        f"{len(tracks.tracks):,} tracks with {divisions} divisions. Wrote {out}."
     ]
+    kinds = [each.kind for each in repairs.changes]
+    if kinds:
+        lines.append(
+            f"  Repaired: {kinds.count('split')} merged objects split, {kinds.count('bridge')} "
+            f"missed ones bridged; each is in {out / 'repairs.csv'}."
+        )
+    odd = checks[checks["odd"] > 0] if len(checks) else checks
+    if len(odd):
+        first = odd.iloc[0]
+        lines.append(
+            f"  Plausibility {checks.attrs['score']:.2f}; look first at {first['check']}: "
+            f"{first['odd']} of {first['n']} are odd, the worst in track {first['worst_track_id']} "
+            f"({out / 'plausibility.csv'})."
+        )
+    gaps = _gaps(sorted(frames))
     if gaps:
         lines.append(f"  Frames missing from {labels}: {', '.join(map(str, gaps))}.")
-    return "\n".join(lines)
+    return lines + [f"  {note}" for note in (*tracks.notes, *repairs.notes)]
+
+
+def _write_trails(path: Path, pictures: Mapping[int, Path], tracks: Tracks) -> None:
+    """The movie with the last steps of every cell drawn over it; at most ``SHOWN_FRAMES``."""
+    from lucyte.io.open import open_image
+
+    def picture(time_index: int) -> Any:
+        return frame_picture(open_image(pictures[time_index]).compute())
+
+    times = sorted(set(pictures) & set(tracks.nodes["time_index"]))[:SHOWN_FRAMES]
+    write_trails_movie(path, picture, dict.fromkeys(times), tracks.nodes)
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
