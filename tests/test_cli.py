@@ -262,7 +262,8 @@ def tracked(home: Path, masks: Path) -> Path:
 
 def test_track_writes_ctc_and_geff(tracked: Path, masks: Path) -> None:
     top = sorted(path.name for path in tracked.iterdir())
-    assert top == ["mask000.tif", "mask001.tif", "mask002.tif", "res_track.txt", "tracks.geff"]
+    masks_written = ["mask000.tif", "mask001.tif", "mask002.tif"]
+    assert top == [*masks_written, "plausibility.csv", "res_track.txt", "tracks.geff"]
     cells = 0
     for time in (0, 1, 2):
         found = tifffile.imread(tracked / f"mask{time:03d}.tif")
