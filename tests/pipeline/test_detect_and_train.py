@@ -150,7 +150,7 @@ def test_boxes_train_the_same_network(annotated, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("paint",), "unknown task 'paint'"),
+        (("paint",), "unknown command 'paint'"),
         (("segment", "--validation-groups", "f9"), "unknown group 'f9'"),
         (("segment", "--use", "GFP"), "GFP"),
         (("segment", "--loss", "dise=1"), "unknown loss 'dise'"),

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lucyte.schema.errors import unknown
+
 ORDER = (
     ("Start", ("demo", "info", "init", "run", "report")),
     ("What is there?", ("merge", "detect", "segment", "track")),
@@ -18,7 +20,17 @@ ORDER = (
 PANEL = {verb: panel for panel, verbs in ORDER for verb in verbs}
 
 
-class _Ordered(TyperGroup):
+class Verbs(TyperGroup):
+    """Commands that are named when an unknown one is asked for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise unknown("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+class _Ordered(Verbs):
     """Commands in the order of the questions, each under its own."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lucyte.cli.app import app
+from lucyte.cli.app import Verbs, app
 from lucyte.cli.options import (
     ChannelMap,
     Device,
@@ -23,7 +23,7 @@ from lucyte.cli.options import (
     weights,
 )
 
-training = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+training = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(
     training,
     name="train",

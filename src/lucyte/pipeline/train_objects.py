@@ -24,7 +24,8 @@ from lucyte.networks.model_folder import Card, pack, read_folder
 from lucyte.networks.object_network import ObjectConfig, build, restore, store
 from lucyte.networks.shipped import model_digest, model_path
 from lucyte.networks.unet_plus_plus import UNetPlusPlus
-from lucyte.pipeline.fingerprint import hash_inputs, hash_texts
+from lucyte.pipeline.fingerprint import hash_texts
+from lucyte.pipeline.object_card import object_card
 from lucyte.pipeline.object_pictures import learning_curve, panels_of, write_picture
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.score_objects import (
@@ -39,7 +40,6 @@ from lucyte.report.contact_sheet import contact_sheet
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.segment.network import ObjectFinder
 from lucyte.stats.boxes import box_scores
-from lucyte.stats.intervals import unit_mean_interval
 
 CONFIDENCES = (0.3, 0.45, 0.6)
 WATCHED = 16
@@ -300,7 +300,7 @@ def _finish(
         seen = look_at(finder, split.validation, channels, lowest, done)
     table = mask_table(seen) if config.has_masks else box_table(seen)
     pooled = {} if config.has_masks else box_precision(seen)
-    card = _card(request, data, split, table, pooled)
+    card = object_card(request.data.name, request.licence, data, split, table, pooled)
     stored = store(network, config, card)
     with atomic_path(request.out) as temporary:
         temporary.mkdir(parents=True)
@@ -327,59 +327,6 @@ def _interval(value: Mapping[str, Any]) -> str:
     if value.get("low") is not None:
         text += f" ({value['low']:.3f} to {value['high']:.3f})"
     return f"{text}, n = {value['n']} {value['unit']}"
-
-
-def _card(
-    request: TrainRequest,
-    data: AnnotatedSet,
-    split: Split,
-    table: pd.DataFrame,
-    pooled: Mapping[str, float],
-) -> Card:
-    by_group = table.groupby("group").mean(numeric_only=True)
-    names = [n for n in table.columns if n in SHOWN]
-    unit = "groups" if data.group_known else "images"
-    metrics: dict[str, dict[str, Any]] = {}
-    for name in names:
-        if not table[name].notna().any():
-            continue
-        found = unit_mean_interval(table[name].to_numpy(), table["group"].astype(str).to_numpy())
-        metrics[name] = {
-            "value": round(found.estimate, 4),
-            "low": None if found.low is None else round(found.low, 4),
-            "high": None if found.high is None else round(found.high, 4),
-            "n": found.n,
-            "unit": unit,
-        }
-    for name, value in pooled.items():
-        metrics[f"{name} pooled"] = {
-            "value": round(float(value), 4),
-            "low": None,
-            "high": None,
-            "n": len(by_group),
-            "unit": unit,
-        }
-    paths = [Path(p) for image in data.images for p in image.image_paths]
-    hashes = hash_inputs([str(p) for p in paths])
-    truth = hash_texts({image.name: image.truth_path.rsplit("/", 1)[-1] for image in data.images})
-    independent = "groups" if data.group_known else "single images, whose independence is unknown"
-    limits = ["Size is estimated per image; check the diameter it reports on your own images."]
-    if not data.has_masks:
-        limits.append("Learned from boxes: outlines are a guess, boxes are what was scored.")
-    return Card(
-        training_data=f"{request.data.name}: {len(split.training)} images ({data.form})",
-        data_sha256=hash_texts({"images": str(hashes), "truth": truth}),
-        split=f"{len(split.validation)} images of {len(split.groups)} {independent} kept back: "
-        + ", ".join(split.groups[:12])
-        + (" ..." if len(split.groups) > 12 else ""),
-        metrics=metrics,
-        normalisation="percentiles 1 and 99.8 of each image, linear and logarithmic view; inside",
-        data_licence=request.licence,
-        limits=tuple(limits),
-    )
-
-
-SHOWN = ("AP@0.5", "AP@0.75", "F1@0.5", "PQ", "SEG", "mAP50", "mAP50-95")
 
 
 class _Log:
