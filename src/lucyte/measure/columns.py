@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from lucyte.measure.organelle_names import organelle_rows
+
 PAIR = "_to_"
 
 
@@ -23,8 +25,8 @@ class Feature:
     name : str
         Its columns start with this.
     family : str
-        ``identity``, ``shape``, ``intensity``, ``texture``, ``spots``, ``neighbours`` or
-        ``relatives``.
+        ``identity``, ``shape``, ``intensity``, ``texture``, ``spots``, ``neighbours``,
+        ``relatives`` or ``organelles``.
     over : {"object", "channel", "pair"}
         What there is one column for.
     reach : {"own", "relatives", "field"}
@@ -141,6 +143,7 @@ FEATURES: tuple[Feature, ...] = (
         False,
     ),
 )
+FEATURES += tuple(Feature(*row) for row in organelle_rows())
 _LONGEST_FIRST = sorted(FEATURES, key=lambda feature: -len(feature.name))
 
 
