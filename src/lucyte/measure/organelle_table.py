@@ -11,7 +11,7 @@ import pandas as pd
 
 from lucyte.measure.organelle_names import PAIRS, PLACE, SHAPE, STATISTICS, summed
 from lucyte.measure.organelle_shape import check_axes, organelle_shapes
-from lucyte.measure.organelle_topology import centres, from_points, rim, topology_features
+from lucyte.measure.organelle_topology import centres, distance_map, rim, topology_features
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -62,13 +62,8 @@ def measure_organelles(
     shape = next(iter(labels.values())).shape
     steps = (z_step_px or 1.0, 1.0, 1.0)[-len(shape) :]
     cells = None if parents is None else _in_axes(parents, shape, "parents")
-    kernels = None if nuclei is None else _in_axes(nuclei, shape, "nuclei") > 0
     owners = np.ones(shape, np.int32) if cells is None else cells
-    around = {
-        "owners": owners,
-        "nuclei": kernels,
-        "edges": None if cells is None else _edges(cells),
-    }
+    around = _around(owners, parents, nuclei, shape, steps)
     inside = {kind: np.where(owners > 0, each, 0) for kind, each in labels.items()}
     for kind, each in inside.items():
         if each.shape != shape:
@@ -104,11 +99,31 @@ def _in_axes(array: npt.NDArray[Any], shape: tuple[int, ...], what: str) -> Labe
     return out
 
 
-def _edges(cells: Labels) -> npt.NDArray[np.bool_]:
-    """Voxels just inside the outline of a parent in the plane; the image's border is no edge."""
-    if cells.ndim == 2:
-        return rim(cells)
-    return np.stack([rim(plane) for plane in cells])
+def _around(
+    owners: Labels,
+    parents: npt.NDArray[Any] | None,
+    nuclei: npt.NDArray[Any] | None,
+    shape: tuple[int, ...],
+    steps: Sequence[float],
+) -> dict[str, Any]:
+    """Maps of distance to nucleus and edge and of the place between; flat where all is flat."""
+    out: dict[str, Any] = {"owners": owners, "nucleus": None, "edge": None, "place": None}
+    flat = owners[0] if owners.ndim == 3 and (parents is None or parents.ndim == 2) else owners
+    if nuclei is not None:
+        full = _in_axes(nuclei, shape, "nuclei") > 0
+        if flat.ndim == full.ndim or np.asarray(nuclei).ndim == 3:
+            far = distance_map(full, owners, steps)
+        else:
+            far = distance_map(full[0], flat, steps[-2:])
+        out["nucleus"] = np.broadcast_to(far, shape)
+    if parents is not None:
+        # The border of the image is no edge of a cell.
+        edge = rim(flat) if flat.ndim == 2 else np.stack([rim(plane) for plane in flat])
+        out["edge"] = np.broadcast_to(distance_map(edge, flat, steps[-flat.ndim :]), shape)
+    if out["nucleus"] is not None and out["edge"] is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out["place"] = out["nucleus"] / (out["nucleus"] + out["edge"])
+    return out
 
 
 def _one_kind(
@@ -173,8 +188,8 @@ def _summed_up(
         light = np.bincount(held.ravel(), minlength=int(names[-1]) + 1 if len(names) else 1)[names]
         offset = np.linalg.norm(centres(held, names, steps) - middle, axis=1) / radius
         columns[f"organelle_polarity_{kind}"] = np.where(light > 0, offset, np.nan)
-        if around["nuclei"] is not None and around["edges"] is not None:
-            inner, outer = _thirds(held, names, steps, around)
+        if around["place"] is not None:
+            inner, outer = _thirds(held, names, around["place"])
             columns[f"organelle_inner_share_{kind}"] = inner
             columns[f"organelle_outer_share_{kind}"] = outer
         for other in tables:
@@ -198,18 +213,10 @@ def _statistics(
     return out
 
 
-def _thirds(
-    held: Labels, names: npt.NDArray[np.int64], steps: Sequence[float], around: Mapping[str, Any]
-) -> tuple[Floats, Floats]:
+def _thirds(held: Labels, names: npt.NDArray[np.int64], place: Floats) -> tuple[Floats, Floats]:
     """Share of an organelle's voxels in the inner and outer third of the way out."""
-    at = np.argwhere(held)
-    points, mine, owners = at * np.array(steps), held[tuple(at.T)], around["owners"]
-    inward = from_points(points, around["nuclei"], steps, owners, mine)
-    outward = from_points(points, around["edges"], steps, owners, mine)
-    inward[around["nuclei"][tuple(at.T)]] = 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = inward / (inward + outward)
-    code = np.searchsorted(names, mine)
+    inside = held > 0
+    part, code = place[inside], np.searchsorted(names, held[inside])
     known = np.isfinite(part)
     count = np.bincount(code[known], minlength=len(names)).astype(np.float64)
     shares = []

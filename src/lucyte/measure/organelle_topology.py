@@ -3,8 +3,8 @@ r"""Where organelles lie: to the nucleus, to the cell's edge, to each other and 
 All distances are between centres of voxels, in px of Y and X; planes count with their distance.
 An organelle's distance to the nucleus, the cell's edge or another kind is that of its nearest
 voxel, 0 where the two share one; only what lies in the same parent counts. Its relative place is
-:math:`d_n / (d_n + d_e)` with :math:`d_n, d_e` the distances of its centre: 0 at the nucleus, 1 at
-the edge.
+:math:`d_n / (d_n + d_e)` with :math:`d_n, d_e` of each of its voxels, averaged: 0 at the nucleus, 1
+at the edge.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage as ndi
 from scipy.spatial import cKDTree
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +24,6 @@ Mask = npt.NDArray[np.bool_]
 
 NEIGHBOURS = (1, 3, 5, 9)
 """Which nearest neighbours are reported."""
-_FAR = 1e6
 TOUCHING = 1.5
 """Organelles touch where voxels of both lie within this, px: diagonally adjacent in a plane."""
 
@@ -64,9 +64,31 @@ def centres(labels: Labels, names: Ints, steps: Sequence[float]) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def apart(points: Floats, owners: Ints) -> Floats:
-    """Points with their parent as one more axis, so wide that no other parent is ever nearer."""
-    return np.column_stack([points, owners * _FAR])
+def distance_map(targets: Mask, owners: Labels, steps: Sequence[float]) -> Floats:
+    """Distance of every voxel to the nearest target in its parent, px.
+
+    Parameters
+    ----------
+    targets : bool array
+    owners : int32 array of the same shape
+        Parent of every voxel, 0 for none.
+    steps : sequence of float
+
+    Returns
+    -------
+    float array
+        0 on a target; nan outside all parents and in parents without a target.
+    """
+    out = np.full(owners.shape, np.nan)
+    for name, where in enumerate(ndi.find_objects(owners), start=1):
+        if where is None:
+            continue
+        mine = owners[where] == name
+        goals = targets[where] & mine
+        if goals.any():
+            far = ndi.distance_transform_edt(~goals, sampling=steps)
+            out[where][mine] = far[mine]
+    return out
 
 
 def nearest_of(
@@ -97,7 +119,8 @@ def nearest_of(
     # The nearest voxel of a label to something outside it lies on its rim.
     outer = np.argwhere(rim(labels, open_border=True))
     owner = np.searchsorted(names, labels[tuple(outer.T)])
-    far = from_points(outer * np.array(steps), targets, steps, owners, owners[tuple(outer.T)])
+    goals = np.argwhere(rim(np.where(targets, owners, 0), open_border=True))
+    far = _between(outer, owners[tuple(outer.T)], goals, owners[tuple(goals.T)], steps)
     out = np.full(len(names), np.inf)
     np.fmin.at(out, owner, far)
     out[shared > 0] = 0.0
@@ -149,13 +172,13 @@ def topology_features(
         Parent of each of its labels, rising.
     steps : sequence of float
     around : mapping
-        ``owners``: int32 array, the parent of every voxel; ``nuclei``: bool array or None;
-        ``edges``: bool array of the voxels just inside the parents' borders, or None.
+        ``owners``: int32 array, the parent of every voxel; ``nucleus``, ``edge``: maps of
+        distance, ``place``: map of the relative place; each None where unknown.
 
     Returns
     -------
     dict of column to array n
-        ``nucleus_distance_px``, ``edge_distance_px``, ``place`` (each only where its target is
+        ``nucleus_distance_px``, ``edge_distance_px``, ``place`` (each only where its map is
         known), ``neighbour<k>_distance_px``, and per other kind ``other_distance_px_<other>``,
         ``touching_<other>`` (0 or 1), ``overlap_<other>`` (share of its voxels).
     """
@@ -163,17 +186,18 @@ def topology_features(
     names = np.unique(mine[mine > 0]).astype(np.int64)
     middle, owners = centres(mine, names, steps), around["owners"]
     out: dict[str, Floats] = {}
-    for what, target in (("nucleus", around["nuclei"]), ("edge", around["edges"])):
-        if target is not None:
-            out[f"{what}_distance_px"] = nearest_of(mine, names, target, steps, owners)[0]
-    if around["nuclei"] is not None and around["edges"] is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inward = from_points(middle, around["nuclei"], steps, owners, parents)
-            outward = from_points(middle, around["edges"], steps, owners, parents)
-            out["place"] = inward / (inward + outward)
+    inside = mine > 0
+    code = np.searchsorted(names, mine[inside])
+    for what in ("nucleus", "edge"):
+        if around[what] is not None:
+            far = np.full(len(names), np.inf)
+            np.fmin.at(far, code, around[what][inside])
+            out[f"{what}_distance_px"] = np.where(np.isfinite(far), far, np.nan)
+    if around["place"] is not None:
+        out["place"] = _mean(around["place"][inside], code, len(names))
     for k, far in neighbour_distances(middle, parents).items():
         out[f"neighbour{k}_distance_px"] = far
-    size = np.bincount(np.searchsorted(names, mine[mine > 0]), minlength=len(names))
+    size = np.bincount(code, minlength=len(names))
     for other, theirs in labels.items():
         if other == kind:
             continue
@@ -184,27 +208,22 @@ def topology_features(
     return out
 
 
-def from_points(
-    points: Floats, targets: Mask, steps: Sequence[float], owners: Labels, of: Ints
-) -> Floats:
-    """Distance of points to the nearest target voxel in their parent, px; nan where none is.
+def _between(points: Ints, of: Ints, goals: Ints, goals_of: Ints, steps: Sequence[float]) -> Floats:
+    """Distance of each point to the nearest goal of the same parent; nan where there is none."""
+    out = np.full(len(points), np.nan)
+    size = np.array(steps)
+    for parent in np.unique(of):
+        mine, theirs = np.flatnonzero(of == parent), goals_of == parent
+        if theirs.any():
+            # Points of a grid share coordinates, at which balancing a tree is slow.
+            tree = cKDTree(goals[theirs] * size, balanced_tree=False, compact_nodes=False)
+            out[mine] = tree.query(points[mine] * size)[0]
+    return out
 
-    Parameters
-    ----------
-    points : float array n x axes
-        In px.
-    targets : bool array
-    steps : sequence of float
-    owners : int32 array
-        Parent of every voxel.
-    of : int array n
-        Parent of every point.
-    """
-    goals = np.argwhere(targets & rim(np.where(targets, owners, 0), open_border=True))
-    if not len(goals) or not len(points):
-        return np.full(len(points), np.nan)
-    # Points of a grid have many equal coordinates, at which balancing a tree is slow.
-    lifted = apart(goals * np.array(steps), owners[tuple(goals.T)])
-    tree = cKDTree(lifted, balanced_tree=False, compact_nodes=False)
-    far, _ = tree.query(apart(points, of))
-    return np.where(far < 0.5 * _FAR, far, np.nan)
+
+def _mean(values: Floats, code: Ints, n: int) -> Floats:
+    known = np.isfinite(values)
+    total = np.bincount(code[known], weights=values[known], minlength=n)
+    count = np.bincount(code[known], minlength=n)
+    out: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return out
