@@ -63,7 +63,7 @@ def render(content: ReportContent) -> str:
         title=title_of(content),
         style=Markup(asset("page.css")),
         script=Markup(script),
-        script_hash=_hash(script),
+        script_hash=script_hash(script),
         opening=opening(content),
         sections=sections,
         tally=tally(content.findings),
@@ -71,7 +71,7 @@ def render(content: ReportContent) -> str:
     return str(page) + "\n"
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
     """The one script that the page lets run."""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"

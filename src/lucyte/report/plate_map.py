@@ -110,7 +110,7 @@ def _one_plate(content: ReportContent, wells: pd.DataFrame, plate: str, figures:
         tag(
             "div",
             tag("h4", heading),
-            _drawing(grid, cells, size, f"{named(plate, 'plate name')}: {heading}"),
+            plate_drawing(grid, cells, size, f"{named(plate, 'plate name')}: {heading}"),
             key,
             class_="panel",
         )
@@ -230,7 +230,10 @@ def _flags(row: Mapping[object, object]) -> str:
     return f" (flagged: {text})" if text else ""
 
 
-def _drawing(grid: Grid, cells: Mapping[tuple[int, int], Cell], size: float, alt: str) -> Markup:
+def plate_drawing(
+    grid: Grid, cells: Mapping[tuple[int, int], Cell], size: float, alt: str
+) -> Markup:
+    """Wells as rounded squares with their texts, dots where no well was imaged."""
     left, top = 22.0, 18.0
     width = left + len(grid.columns) * size + 2
     height = top + len(grid.rows) * size + 2

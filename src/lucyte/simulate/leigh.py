@@ -214,7 +214,9 @@ def _compounds(settings: LeighSettings) -> tuple[Compound, ...]:
             Compound(
                 name=f"{kind}-{turn + 1 if kind != 'inert' else turn - settings.toxics + 1}",
                 kind=kind,
-                ec50_um=settings.ec50_um[turn % len(settings.ec50_um)] if kind == "rescuer" else nan,
+                ec50_um=settings.ec50_um[turn % len(settings.ec50_um)]
+                if kind == "rescuer"
+                else nan,
                 maximum=settings.maxima[turn % len(settings.maxima)] if kind == "rescuer" else 0.0,
                 lc50_um=settings.lc50_um[turn % len(settings.lc50_um)] if kind == "toxic" else nan,
             )
