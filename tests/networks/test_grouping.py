@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lucyte.learn.object_targets import targets_from_labels
-from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy
+from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress
 from lucyte.networks.object_network import CENTRE, FOREGROUND, LEFT, MAPS, UNIT, VOTE_X, VOTE_Y
 from reference import grouping as slow
 
@@ -94,21 +94,6 @@ def test_a_window_holds_what_the_whole_holds():
     whole = own_pixels(maps, peaks, names, (128, 160), 0.5)
     part = own_pixels(maps, peaks, names, (40, 50), 0.5, (10.0, 15.0))
     np.testing.assert_array_equal(part, whole[20:60, 30:80])
-
-
-def test_tidy_keeps_the_largest_part_and_fills_holes():
-    labels = np.zeros((20, 30), np.int32)
-    labels[2:12, 2:12] = 1
-    labels[5:7, 5:7] = 0  # a hole
-    labels[15:17, 2:4] = 1  # a splinter
-    labels[3:5, 20:22] = 2  # too small
-    labels[10:18, 15:25] = 3
-    labels[13, 18] = 4  # an object within another is none of its holes
-    areas = tidy(labels, 4, 4)
-    assert areas.tolist() == [0, 100, 4, 79, 0]
-    assert (labels[5:7, 5:7] == 1).all()
-    assert not labels[15:17, 2:4].any()
-    assert labels[13, 18] == 0 or labels[13, 18] == 3
 
 
 def test_no_peak_no_object():

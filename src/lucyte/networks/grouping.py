@@ -25,6 +25,7 @@ from lucyte.networks.object_network import (
     VOTE_X,
     VOTE_Y,
 )
+from lucyte.networks.suppression import visited
 
 Floats = npt.NDArray[np.float32]
 LARGEST_LOG_SIDE = 5.0
@@ -138,8 +139,7 @@ def suppress(peaks: Peaks, iou: float = 0.5, near: float = 0.25) -> npt.NDArray[
         Indices, best first; equal scores in reading order.
     """
     order = np.lexsort((peaks.cell[:, 1], peaks.cell[:, 0], -peaks.score))
-    kept = _suppress(peaks.boxes, peaks.place, order, iou, near)
-    return np.asarray(kept, np.int64)
+    return visited(peaks.boxes, order, iou, near=near)
 
 
 def own_pixels(
@@ -203,51 +203,6 @@ def _maxima(heat: Any, level: float) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _suppress(boxes: Any, place: Any, order: Any, iou: float, near: float) -> Any:
-    """Greedy, best first; a grid of cells keeps it linear in the number of boxes."""
-    n = len(boxes)
-    kept = np.empty(n, np.int64)
-    count = 0
-    if n == 0:
-        return kept[:0]
-    largest = 1.0
-    for k in range(n):
-        largest = max(largest, boxes[k, 2] - boxes[k, 0], boxes[k, 3] - boxes[k, 1])
-    low_y, low_x = place[:, 0].min(), place[:, 1].min()
-    rows = int((place[:, 0].max() - low_y) / largest) + 1
-    columns = int((place[:, 1].max() - low_x) / largest) + 1
-    head = np.full((rows, columns), -1, np.int64)
-    after = np.full(n, -1, np.int64)
-    for k in order:
-        row, column = int((place[k, 0] - low_y) / largest), int((place[k, 1] - low_x) / largest)
-        x0, y0, x1, y1 = boxes[k]
-        area = (x1 - x0) * (y1 - y0)
-        stays = True
-        for v in range(max(0, row - 1), min(rows, row + 2)):
-            for u in range(max(0, column - 1), min(columns, column + 2)):
-                other = head[v, u]
-                while other >= 0 and stays:
-                    a0, b0, a1, b1 = boxes[other]
-                    theirs = (a1 - a0) * (b1 - b0)
-                    wide, high = min(x1, a1) - max(x0, a0), min(y1, b1) - max(y0, b0)
-                    both = max(wide, 0.0) * max(high, 0.0)
-                    if both > iou * (area + theirs - both):
-                        stays = False
-                    away = (place[k, 0] - place[other, 0]) ** 2 + (
-                        place[k, 1] - place[other, 1]
-                    ) ** 2
-                    if away < near * near * min(area, theirs):
-                        stays = False
-                    other = after[other]
-        if stays:
-            kept[count] = k
-            count += 1
-            after[k] = head[row, column]
-            head[row, column] = k
-    return kept[:count]
-
-
-@numba.njit(cache=True, nogil=True)
 def _territories(place: Any, boxes: Any, height: int, width: int) -> Any:
     """For every output pixel the peak that is nearest in its own size, within 0.6 of it."""
     owner = np.full((height, width), -1, np.int32)
@@ -295,108 +250,3 @@ def _assign(
             if k >= 0:
                 out[i, j] = names[k]
     return out
-
-
-@numba.njit(cache=True, nogil=True)
-def tidy(labels: Any, count: int, smallest: int) -> Any:
-    """Keep each label's largest part, fill its holes, drop what is too small; in place.
-
-    Parameters
-    ----------
-    labels : int32 array Y X
-    count : int
-        Labels are 1 to ``count``.
-    smallest : int
-        Fewest pixels of an object.
-
-    Returns
-    -------
-    int64 array count + 1
-        Pixels left of each label.
-    """
-    height, width = labels.shape
-    box = np.zeros((count + 1, 4), np.int64)
-    box[:, 0] = box[:, 1] = 1 << 60
-    for y in range(height):
-        for x in range(width):
-            k = labels[y, x]
-            if k > 0:
-                box[k, 0], box[k, 1] = min(box[k, 0], y), min(box[k, 1], x)
-                box[k, 2], box[k, 3] = max(box[k, 2], y + 1), max(box[k, 3], x + 1)
-    areas = np.zeros(count + 1, np.int64)
-    for k in range(1, count + 1):
-        if box[k, 2] > 0:
-            areas[k] = _tidy_one(labels[box[k, 0] : box[k, 2], box[k, 1] : box[k, 3]], k, smallest)
-    return areas
-
-
-@numba.njit(cache=True, nogil=True)
-def _tidy_one(view: Any, k: int, smallest: int) -> int:
-    height, width = view.shape
-    part = np.zeros((height, width), np.int32)
-    stack = np.empty(height * width, np.int64)
-    best, best_area, parts = 0, 0, 0
-    for y in range(height):
-        for x in range(width):
-            if view[y, x] == k and part[y, x] == 0:
-                parts += 1
-                area = _flood(view, part, stack, y, x, k, parts)
-                if area > best_area:
-                    best, best_area = parts, area
-    if best_area < smallest:
-        best, best_area = -1, 0
-    for y in range(height):
-        for x in range(width):
-            if view[y, x] == k and part[y, x] != best:
-                view[y, x] = 0
-    if best < 0:
-        return 0
-    # Background that does not reach the box's edge is a hole.
-    outside = np.zeros((height, width), np.int32)
-    for y in range(height):
-        for x in range(width):
-            edge = y == 0 or x == 0 or y == height - 1 or x == width - 1
-            if edge and view[y, x] != k and outside[y, x] == 0:
-                _flood_other(view, outside, stack, y, x, k)
-    for y in range(height):
-        for x in range(width):
-            if view[y, x] == 0 and outside[y, x] == 0:
-                view[y, x] = k
-                best_area += 1
-    return best_area
-
-
-@numba.njit(cache=True, nogil=True)
-def _flood(view: Any, part: Any, stack: Any, y: int, x: int, k: int, name: int) -> int:
-    height, width = view.shape
-    stack[0], top, area = y * width + x, 1, 0
-    part[y, x] = name
-    while top:
-        top -= 1
-        v, u = stack[top] // width, stack[top] % width
-        area += 1
-        for dv, du in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            p, q = v + dv, u + du
-            inside = 0 <= p < height and 0 <= q < width
-            if inside and view[p, q] == k and part[p, q] == 0:
-                part[p, q] = name
-                stack[top] = p * width + q
-                top += 1
-    return area
-
-
-@numba.njit(cache=True, nogil=True)
-def _flood_other(view: Any, outside: Any, stack: Any, y: int, x: int, k: int) -> None:
-    height, width = view.shape
-    stack[0], top = y * width + x, 1
-    outside[y, x] = 1
-    while top:
-        top -= 1
-        v, u = stack[top] // width, stack[top] % width
-        for dv, du in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            p, q = v + dv, u + du
-            inside = 0 <= p < height and 0 <= q < width
-            if inside and view[p, q] != k and outside[p, q] == 0:
-                outside[p, q] = 1
-                stack[top] = p * width + q
-                top += 1

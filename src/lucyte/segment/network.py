@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.networks.engine import Answer, choose_engine, start_engine
-from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, tidy, turned_back
+from lucyte.networks.grouping import Peaks, find_peaks, own_pixels, suppress, turned_back
 from lucyte.networks.model_folder import StoredModel
 from lucyte.networks.object_network import restore
 from lucyte.networks.resample import sample_window
+from lucyte.networks.tidying import tidy
 from lucyte.networks.views import Scale, scale_of, views
 from lucyte.schema.errors import UsageError
 from lucyte.schema.objects import Labels
