@@ -273,9 +273,7 @@ class _Run:
                 weight += len(rows)
         return {"loss": losses / max(weight, 1), "rate": rate}
 
-    def step(
-        self, rows: npt.NDArray[np.int64], rate: float, chance: torch.Generator
-    ) -> float:
+    def step(self, rows: npt.NDArray[np.int64], rate: float, chance: torch.Generator) -> float:
         settings = self.settings
         warm = min(1.0, (self.steps + 1) / 20)
         for group in self.optimiser.param_groups:

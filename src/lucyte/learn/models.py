@@ -47,6 +47,12 @@ KINDS = (
         "CropPredictor",
         "statistics of the whole crop, then a linear model",
     ),
+    ModelKind(
+        "image-classifier",
+        "lucyte.networks.image_classifier",
+        "ImageClassifier",
+        "a network of images, with any fusion of channels",
+    ),
 )
 
 

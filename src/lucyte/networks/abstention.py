@@ -43,7 +43,7 @@ class Calibration:
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise UsageError(f"a temperature must be above 0, got {self.temperature}.")
-        if not 0 <= self.threshold:
+        if self.threshold < 0:
             raise UsageError(f"a threshold must be 0 or more, got {self.threshold}.")
 
     def probabilities(self, logits: Floats) -> Floats:
@@ -62,6 +62,5 @@ class Calibration:
         told = self.probabilities(logits)
         best, sure = told.argmax(axis=1), told.max(axis=1)
         return tuple(
-            classes[k] if p >= self.threshold else UNKNOWN
-            for k, p in zip(best, sure, strict=True)
+            classes[k] if p >= self.threshold else UNKNOWN for k, p in zip(best, sure, strict=True)
         )

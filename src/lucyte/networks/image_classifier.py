@@ -64,6 +64,9 @@ class ImageClassifier:
     _running: dict[str, Answer] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        # One layout of the weights for fresh, trained and restored models: equal answers to a bit.
+        network: Any = self.network
+        network.to(memory_format=torch.channels_last)
         if len(self.classes) != self.plan.outputs or len(set(self.classes)) < len(self.classes):
             raise UsageError(
                 f"{self.plan.outputs} different class names are needed, "

@@ -142,7 +142,11 @@ def _range(
         # A set that fills only a corner of the range was taken with other settings too.
         dim = float(np.quantile(values, 0.999)) < low + 0.05 * (high - low)
         if share > OUTSIDE or dim:
-            what = f"{share:.0%} of px lie outside" if share > OUTSIDE else "stays in the lowest 5 % of"
+            what = (
+                f"{share:.0%} of px lie outside"
+                if share > OUTSIDE
+                else "stays in the lowest 5 % of"
+            )
             told.append(
                 f"Channel {name!r} {what} the range learned from ({low:g} to {high:g}; here "
                 f"{values.min():g} to {values.max():g}): answers may not hold."
