@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lucyte.report.screen import CurveContent, ScreenContent, render_screen
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.plan import load_plan
 from lucyte.screen.analyse import ScreenResult, screen_wells
+from lucyte.screen.dose_response import DoseResponse
 from lucyte.screen.hits import BOTH, RESCUE
 from lucyte.screen.readout import well_readouts
 from lucyte.screen.settings import ScreenSettings
@@ -192,13 +194,11 @@ def _dose_table(result: ScreenResult) -> pd.DataFrame:
 def _content(
     run: Path, result: ScreenResult, settings: ScreenSettings, command: str
 ) -> ScreenContent:
+    order = list(dict.fromkeys(result.hits["treatment"])) if len(result.hits) else []
     curves = tuple(
-        CurveContent(
-            name, each.ec50, each.low, each.high, each.why,
-            lambda doses, each=each: each.at(doses),  # type: ignore[misc]
-        )
-        for name, each in result.doses.items()
-    )  # fmt: skip
+        CurveContent(name, each.ec50, each.low, each.high, _remark(each), each.at)
+        for name, each in sorted(result.doses.items(), key=lambda item: order.index(item[0]))
+    )
     title = ""
     try:
         known = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
@@ -221,6 +221,14 @@ def _content(
         not_fitted=result.not_fitted,
         findings=result.findings,
         notes=result.notes,
+    )
+
+
+def _remark(each: DoseResponse) -> str:
+    """What must be said beside a curve."""
+    falls = math.isfinite(each.ec50) and each.top < each.bottom
+    return "; ".join(
+        part for part in (each.why, "falls: away from health" if falls else "") if part
     )
 
 

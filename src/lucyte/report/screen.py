@@ -191,35 +191,43 @@ def _row(row: Mapping[str, object], content: ScreenContent) -> dict[str, object]
         known = isinstance(value, int | float) and math.isfinite(value)
         return number(value, digits) if known else "–"
 
-    low, high = row.get("low"), row.get("high")
-    ends = (
-        interval(_rounded(low), _rounded(high))
-        if isinstance(low, float) and isinstance(high, float)
-        else ""
-    )
+    low, high = _two(row.get("low")), _two(row.get("high"))
+    ends = "" if "–" in (low, high) else f"{low} to {high}"
     out: dict[str, object] = {
         "treatment": str(row["treatment"]),
         "dose": n("dose", 3),
         "call": _call(str(row["call"])),
-        "rescue": n("rescue"),
-        f"{100 * content.level:g} % interval": ends or "–",
-        "q": n("q"),
+        "rescue": _two(row["rescue"]),
+        f"{100 * content.level:g} % interval": _together(ends or "–"),
+        "q": _q(row["q"]),
         "wells": n("n_wells"),
         "off axis": n("off_axis"),
         "cells": n("cells"),
     }
     for name in content.features:
-        out[f"rescue in {feature_words(name)}"] = n(f"rescue_{name}")
+        out[f"rescue in {feature_words(name)}"] = _two(row.get(f"rescue_{name}"))
     return out
 
 
-def _rounded(value: object) -> float:
-    return round(float(value), 2) if isinstance(value, int | float) else math.nan
+def _two(value: object) -> str:
+    """Two decimals, so that a column can be read down."""
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return f"{value:.2f}".replace("-", "−") if known else "–"
+
+
+def _q(value: object) -> str:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _together(text: str) -> Markup:
+    return tag("span", text, style="white-space:nowrap")
 
 
 def _call(name: str) -> Markup:
     style = LOOKS[name]
-    return tag("span", name, style=f"color:{style.ink};font-weight:600")
+    return tag("span", name, style=f"color:{style.ink};font-weight:600;white-space:nowrap")
 
 
 def _rescue(content: ScreenContent, figures: Figures) -> Section:
@@ -256,7 +264,11 @@ def _doses(content: ScreenContent, figures: Figures) -> Section:
         wide=True,
     )
     rows = [
-        {"treatment": each.treatment, "EC50": ec50_text(each), "remark": each.why or "–"}
+        {
+            "treatment": each.treatment,
+            "EC50": _together(ec50_text(each) if math.isfinite(each.ec50) else "–"),
+            "remark": each.why or "–",
+        }
         for each in content.curves
     ]
     note = tag("p", "Without a curve: " + "; ".join(refused) + ".", class_="note")

@@ -78,7 +78,11 @@ def _scatter(
     quiet(axes, "both")
     controls = wells[wells["role"].isin(CONTROLS)]
     top = float(controls["off_axis"].quantile(0.95))
-    axes.axhspan(0, top, color="#eef1f3", zorder=0)
+    hits = hits.assign(off_axis=hits["off_axis"].clip(lower=0.1))
+    seen = [*controls["off_axis"], *hits["off_axis"]]
+    floor = max(0.1, 0.8 * float(np.nanmin(seen, initial=1.0)))
+    axes.set_yscale("log")
+    axes.axhspan(floor / 2, top, color="#eef1f3", zorder=0)
     axes.text(0.995, top, "95 % of control wells ", transform=axes.get_yaxis_transform(),
               ha="right", va="bottom", fontsize=7.5, color=SOFT)  # fmt: skip
     for role, place in zip(CONTROLS, (0.0, 1.0), strict=True):
@@ -94,40 +98,55 @@ def _scatter(
         axes.scatter(own["rescue"], own["off_axis"], s=44, color=style.colour,
                      marker=style.matplotlib_marker, edgecolor="white", linewidth=0.7, zorder=4,
                      label=f"{call} ({len(own)})")  # fmt: skip
-    axes.set_ylim(bottom=0)
+    ceiling = 1.6 * max(float(np.nanmax(seen, initial=1.0)), 4.0)
+    axes.set_ylim(floor, ceiling)
+    ticks = [each for each in (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000) if floor <= each <= ceiling]
+    axes.set_yticks(ticks)
+    axes.set_yticklabels([f"{each:g}" for each in ticks])
+    axes.minorticks_off()
     axes.margins(x=0.08)
-    _label_points(axes, hits)
+    if len(hits):
+        _label_points(axes, hits)
     axes.set_xlabel("rescue along the model's margin (0 disease, 1 wild type)")
-    axes.set_ylabel("distance from the axis\n(1: like a control well)")
+    axes.set_ylabel("distance from the axis, logarithmic\n(1: like a control well)")
     if len(hits):
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0),
                     handletextpad=0.3)  # fmt: skip
 
 
 def _label_points(axes: Axes, hits: pd.DataFrame) -> None:
-    """Names of what stands out, each beside its point, none upon another."""
-    if not len(hits):
-        return
-    loud = hits[~hits["call"].isin(["none shown", "too few wells"])].head(MOST_NAMES)
-    low, high = axes.get_ylim()
+    """Names of what stands out, each beside its point, none upon another.
+
+    Everything that left the axis, and the highest rescue of each treatment.
+    """
+    quiet_calls = ["none shown", "too few wells"]
+    loud = hits[~hits["call"].isin(quiet_calls)]
+    odd = loud[loud["call"] != "rescue"]
+    best = loud[loud["call"] == "rescue"].drop_duplicates("treatment")
+    named = pd.concat([odd, best]).head(MOST_NAMES).sort_values("off_axis")
     left, right = axes.get_xlim()
-    ordered = loud.sort_values("off_axis")
+    height = float(np.diff(np.log10(axes.get_ylim()))[0])
     taken: list[tuple[float, float]] = []
-    for row in ordered.to_dict("records"):
+    for row in named.to_dict("records"):
         x, y = float(row["rescue"]), float(row["off_axis"])
-        place = y
+        place = math.log10(y)
         while any(
-            abs(place - other) < 0.052 * (high - low) and abs(x - at) < 0.2 * (right - left)
+            abs(place - other) < 0.045 * height and abs(x - at) < 0.2 * (right - left)
             for at, other in taken
         ):
-            place += 0.012 * (high - low)
+            place += 0.01 * height
         taken.append((x, place))
         end = x > left + 0.8 * (right - left)
         axes.annotate(
-            f"{short(str(row['treatment']), 18)}{dose_text(row['dose'])}", (x, y),
-            xytext=(x + (-0.014 if end else 0.014) * (right - left), place),
-            ha="right" if end else "left", va="center", fontsize=7.5, color=INK,
-        )  # fmt: skip
+            f"{short(str(row['treatment']), 18)}{dose_text(row['dose'])}",
+            (x, y),
+            xytext=(x + (-0.014 if end else 0.014) * (right - left), 10**place),
+            ha="right" if end else "left",
+            va="center",
+            fontsize=7.5,
+            color=INK,
+            zorder=6,
+        )
 
 
 def ranked(hits: pd.DataFrame, wells: pd.DataFrame, looks: Mapping[str, Style]) -> Markup:
@@ -149,7 +168,7 @@ def _ranked(
     quiet(axes, "x")
     for place in (0.0, 1.0):
         axes.axvline(place, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)), zorder=1)
-    by = {key: own for key, own in wells.groupby(["treatment", wells["dose"].fillna(-1)])}
+    by: dict[Any, pd.DataFrame] = dict(iter(wells.groupby(["treatment", wells["dose"].fillna(-1)])))
     for at, row in enumerate(shown.to_dict("records")):
         style = looks[row["call"]]
         dose = row["dose"] if math.isfinite(row["dose"]) else -1

@@ -70,7 +70,7 @@ def _plate(
     panels = [_panel("Treatment", grid, done, size, plate)]
     high = float(max(wells["n_cells"].max(), 1))
     scales: list[tuple[str, str, Callable[[float], str], tuple[float, float]]] = [
-        ("Rescue (0 disease, 1 wild type)", "rescue", lambda x: diverging(2 * x - 1), (0, 1)),
+        ("Rescue (0 disease, 1 wild type)", "rescue", diverging, (-1, 1)),
         ("Distance from the axis (1: a control)", "off_axis", lambda x: ramp((x - 1) / 3), (1, 4)),
         ("Cells", "n_cells", lambda x: ramp(x / high), (0, high)),
         ("B-score of the margin", "b_score", lambda x: diverging(x / 4), (-4, 4)),
@@ -107,19 +107,18 @@ def _values(wells: pd.DataFrame, column: str, colour: Callable[[float], str]) ->
     for row in wells.to_dict("records"):
         value = float(row[column])
         known = math.isfinite(value)
-        text = _tight(value) if known else "–"
+        text = _tight(value, column == "n_cells") if known else "–"
         words = f"{number(value)}, {row['treatment']}{_dose(row)}"
         cells[row["place"]] = Cell(colour(value) if known else "#ffffff", text,
                                    _title(row, words), False)  # fmt: skip
     return cells
 
 
-def _tight(value: float) -> str:
-    if abs(value) >= 9.95:
-        return f"{value:.0f}".replace("-", "−")
-    return f"{value:.1f}".replace("-0.0", "0.0").replace("-", "−").replace("0.", ".") if (
-        abs(value) < 1
-    ) else f"{value:.1f}".replace("-", "−")  # fmt: skip
+def _tight(value: float, whole: bool) -> str:
+    """As short as a well allows: ``.4``, ``−1.2``, ``12``."""
+    text = f"{value:.0f}" if whole or abs(value) >= 9.95 else f"{value:.1f}"
+    text = text.replace("-0.0", "0.0")
+    return re.sub(r"^(-?)0\.(?=[1-9])", r"\1.", text).replace("0.0", "0").replace("-", "−")
 
 
 def _title(row: Mapping[object, object], words: str) -> str:

@@ -26,6 +26,8 @@ from lucyte.screen.ssmd import ssmds
 from lucyte.screen.verdicts import Seen, verdicts
 from lucyte.screen.z_prime import z_primes
 
+FIRM = 3
+"""Cells of a well from which a feature is expected to be known."""
 CELLS = "log_cells"
 """Column of the logarithm of cells per field: a treatment that kills leaves the axis by it."""
 
@@ -37,8 +39,8 @@ class ScreenResult:
     Attributes
     ----------
     wells : DataFrame
-        What came in, and ``role, treatment, rescue`` (the well on its plate's axis), ``b_score, on_axis,
-        off_axis``.
+        What came in, and ``role, treatment, rescue`` (the well on its plate's axis), ``b_score,
+        on_axis, off_axis``.
     hits : DataFrame
         See `hit_table`.
     separation : DataFrame
@@ -186,7 +188,11 @@ def _off_axis(wells: pd.DataFrame, profile: Sequence[str], notes: list[str]) -> 
     table = wells[list(profile)].assign(**{CELLS: cells})
     try:
         found = off_axis(
-            table, wells["plate"].to_numpy(dtype=str), role == DISEASE, role == WILD_TYPE
+            table,
+            wells["plate"].to_numpy(dtype=str),
+            role == DISEASE,
+            role == WILD_TYPE,
+            (wells["n_cells"] >= FIRM).to_numpy(),
         )
     except UsageError as error:
         notes.append(f"No distance from the axis: {error}")

@@ -36,9 +36,10 @@ def hit_table(wells: pd.DataFrame, settings: ScreenSettings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``treatment, dose, call, rescue, low, high, p, q, n_wells`` (with a margin), ``n_imaged,
-        n_plates, off_axis, off_q, cells`` (per field, against the disease wells of the plate), ``ssmd`` (against the disease
-        wells, robust), ``rescue_<feature>`` with ``low_``, ``high_``. q: Benjamini and Hochberg
+        ``treatment, dose, call, rescue, low, high, p, q``, ``n_wells`` (with a margin),
+        ``n_imaged, n_plates``, ``off_axis, off_q`` (distance from the axis, 1 is like a control),
+        ``cells`` (per field, against the disease wells of the plate), ``ssmd`` (robust, against the
+        disease wells), ``rescue_<feature>`` with ``low_``, ``high_``. q: Benjamini and Hochberg
         over all rows with enough wells. Treatments that do nothing by word (sham) are rows too.
     """
     axes = {name: axis_of(wells, name) for name in (MARGIN, *settings.features)}

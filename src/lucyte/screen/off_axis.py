@@ -16,8 +16,6 @@ Mask = npt.NDArray[np.bool_]
 KEPT = 0.95
 """Share of the variance that the components keep."""
 WELLS_PER_COMPONENT = 4
-MOSTLY = 0.8
-"""Share of wells in which a feature must be known."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class OffAxis:
         compared with. nan where a feature of the well is missing.
     features : tuple of str
     left_out : tuple of str
-        Features that are missing in a control well or in many others, or do not vary between
+        Features that are missing in a control well or in a firm one, or do not vary between
         control wells.
     components : int
         Of the features, that the distance was taken in.
@@ -48,7 +46,11 @@ class OffAxis:
 
 
 def off_axis(
-    profile: pd.DataFrame, plates: npt.ArrayLike, disease: Mask, wild_type: Mask
+    profile: pd.DataFrame,
+    plates: npt.ArrayLike,
+    disease: Mask,
+    wild_type: Mask,
+    firm: Mask | None = None,
 ) -> OffAxis:
     r"""Split each well's move into a part along the line and a part away from it.
 
@@ -70,6 +72,9 @@ def off_axis(
         One row per well, named features.
     plates : array N
     disease, wild_type : bool array N
+    firm : bool array N, optional
+        Wells in which a feature must be known to take part; all by default. Other wells may lack
+        it, and then have no distance.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def off_axis(
     Ledoit and Wolf 2004, doi 10.1016/S0047-259X(03)00096-4.
     """
     every = np.asarray(plates, dtype=str)
-    x, names, left_out = _usable(profile, every, disease, wild_type)
+    x, names, left_out = _usable(profile, every, disease, wild_type, firm)
     known = np.isfinite(x).all(axis=1)
     found = _known_wells(x[known], every[known], disease[known], wild_type[known])
     on, off = np.full((2, len(x)), np.nan)
@@ -108,10 +113,14 @@ def _known_wells(
 
 
 def _usable(
-    profile: pd.DataFrame, plate: npt.NDArray[np.str_], disease: Mask, wild_type: Mask
+    profile: pd.DataFrame,
+    plate: npt.NDArray[np.str_],
+    disease: Mask,
+    wild_type: Mask,
+    firm: Mask | None,
 ) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
-    """Features in spreads of control wells within plate and line, those that are mostly known."""
-    x = profile.to_numpy(np.float64)
+    """Features in spreads of control wells within plate and line, those that are known."""
+    x, control = profile.to_numpy(np.float64), disease | wild_type
     residual = _residuals(x, plate, disease, wild_type)
     free = len(residual) - len({(p, d) for p, d in zip(plate, disease, strict=True)})
     if free < 2 * WELLS_PER_COMPONENT:
@@ -121,12 +130,8 @@ def _usable(
         )
     spread = np.sqrt((residual**2).sum(axis=0) / free)
     with np.errstate(invalid="ignore"):
-        common = np.isfinite(x).mean(axis=0) >= MOSTLY
-        good = (
-            common
-            & np.isfinite(spread)
-            & (spread > 1e-9 * np.abs(x[disease | wild_type]).max(axis=0))
-        )
+        known = np.isfinite(x[slice(None) if firm is None else firm | control]).all(axis=0)
+        good = known & (spread > 1e-9 * np.abs(x[control]).max(axis=0))
     names = [str(name) for name in profile.columns]
     if good.sum() < 2:
         raise UsageError(f"{int(good.sum())} of {len(names)} features are known in enough wells.")

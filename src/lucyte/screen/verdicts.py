@@ -67,13 +67,14 @@ def _rescue(seen: Seen, settings: ScreenSettings) -> Finding:
     named = _named(best)
     if len(found):
         why = (
-            f"{len(found)} of {len(asked)} treatments and doses do, at a false discovery rate of "
-            f"{settings.fdr:g}; the strongest is {named}."
+            f"{len(found)} of {len(asked)} treatments and doses bring diseased cells towards "
+            f"health at a false discovery rate of {settings.fdr:g}; the strongest is {named}."
         )
     else:
         why = (
-            f"None of {len(asked)} treatments and doses does at a false discovery rate of "
-            f"{settings.fdr:g} and a rescue of {settings.least:g}; the nearest is {named}. With "
+            f"None of {len(asked)} treatments and doses is shown to bring diseased cells towards "
+            f"health (false discovery rate {settings.fdr:g}, rescue {settings.least:g} or more); "
+            f"the nearest is {named}. With "
             f"{int(asked['n_wells'].median())} wells each, less may hide."
         )
     return Finding(
@@ -89,20 +90,22 @@ def _leaving(seen: Seen) -> tuple[Finding, ...]:
         return ()
     moved = hits[hits["call"].isin([RESCUE, BOTH])]
     odd = hits[hits["call"].isin([BOTH, OTHERWISE, DYING])]
-    question = "Do treated cells leave the line from disease to health?"
+    question = "Do the treatments that rescue change cells in other ways too?"
     n = int(hits["n_imaged"].sum())
-    top = float(hits["off_axis"].max())
+    top = float((moved if len(moved) else hits)["off_axis"].max())
+    controls = seen.wells[seen.wells["role"].isin([DISEASE, WILD_TYPE])]
+    usual = float(controls["off_axis"].quantile(0.95))
     verdict: Verdict
     if (hits["call"] == BOTH).any():
         verdict = "fail"
         names = ", ".join(_named(row) for _, row in hits[hits["call"] == BOTH].head(4).iterrows())
         why = f"Of {len(moved)} that rescue, these changed otherwise too: {names}."
     elif len(moved):
-        verdict = "pass" if (moved["off_q"] > 0.5).all() else "inconclusive"
+        verdict = "pass" if top <= usual else "inconclusive"
         why = (
-            f"None of the {len(moved)} that rescue was found farther from the line than control "
-            f"wells are; the farthest lies {float(moved['off_axis'].max()):.2g} times as far as a "
-            "control well."
+            f"The {len(moved)} that rescue stay by the line from disease to health: the farthest "
+            f"lies {_g(top)} times as far from it as a control well (95 % of those lie within "
+            f"{_g(usual)})."
         )
     else:
         verdict = "inconclusive"
@@ -110,13 +113,13 @@ def _leaving(seen: Seen) -> tuple[Finding, ...]:
     if len(odd):
         killed = int((odd["call"] == DYING).sum())
         why += (
-            f" {len(odd)} in all left the line or hardly left cells"
-            f" ({killed} of them killed most cells)."
+            f" {len(odd)} of {len(hits)} treatments and doses left the line, {killed} of them with "
+            "few cells left."
         )
     assumed = ("the features show the change", "no test proves that nothing else changed")
     return (
         Finding("screen.off_axis", question, verdict, top, None, None, n, "well", assumed, why,
-                "largest distance over a control's", "hypothesis"),
+                "distance of the farthest hit", "hypothesis"),
     )  # fmt: skip
 
 
@@ -136,14 +139,14 @@ def _separation(seen: Seen) -> Finding:
         verdict = "pass" if low is not None and low > 0 else verdict
     words = "excellent" if whole["value"] > 0.5 else "usable" if whole["value"] > 0 else "poor"
     why = (
-        f"Z' of the margin over wells is {whole['value']:.2g} ({words}; by medians "
-        f"{robust['value']:.2g}), {int(whole['n_first'])} disease and {int(whole['n_second'])} "
+        f"Z' of the margin over wells is {_g(whole['value'])} ({words}; by medians "
+        f"{_g(robust['value'])}), {int(whole['n_first'])} disease and {int(whole['n_second'])} "
         f"wild-type wells."
         if math.isfinite(whole["value"])
         else f"Z' is undefined: {whole['why']}"
     )
     if len(plates) > 1 and math.isfinite(worst["value"]):
-        why += f" Worst plate: {worst['plate']} with {worst['value']:.2g}."
+        why += f" Worst plate: {worst['plate']} with {_g(worst['value'])}."
     if whole["value"] < 0:
         why += " Single wells cannot be told apart; replicates must carry the screen."
     details = {"units": {str(p): float(v) for p, v in zip(plates["plate"], plates["value"],
@@ -216,11 +219,13 @@ def _b_score(seen: Seen, settings: ScreenSettings) -> tuple[Finding, ...]:
     if not seen.crowded:
         return ()
     used = settings.position == "median_polish"
-    first = ", ".join(f"{line} of {plate or 'the plate'}" for plate, line in seen.crowded[:3])
-    more = f" and {len(seen.crowded) - 3} more" if len(seen.crowded) > 3 else ""
+    n = len(seen.crowded)
+    plate, line = seen.crowded[0]
+    lines = "row or column" if n == 1 else "rows and columns"
+    first = f"{n} {lines} (first {line} of {plate or 'the plate'})"
     lost = _lost(seen)
     why = (
-        f"More than a third of the wells of {first}{more} hold treatments that may do something: "
+        f"More than a third of the wells of {first} hold treatments that may do something: "
         "if many of them do, a median polish takes part of it for a position effect."
     )
     if math.isfinite(lost):
@@ -229,7 +234,7 @@ def _b_score(seen: Seen, settings: ScreenSettings) -> tuple[Finding, ...]:
     return (
         Finding("screen.b_score", "Would a B-score remove real effects?",
                 "fail" if used or (math.isfinite(lost) and lost > 0.2) else "inconclusive",
-                lost, None, None, len(seen.crowded), "row or column", (), why,
+                lost, None, None, n, "line of wells", (), why,
                 "share of the hits' effect", "data"),
     )  # fmt: skip
 
@@ -259,11 +264,16 @@ def _lost(seen: Seen) -> float:
 def _named(row: pd.Series) -> str:
     dose = f" at {row['dose']:g}" if np.isfinite(row["dose"]) else ""
     ends = (
-        f" ({row['low']:.2g} to {row['high']:.2g})"
+        f" ({_g(row['low'])} to {_g(row['high'])})"
         if _end(row["low"]) is not None and _end(row["high"]) is not None
         else ""
     )
-    return f"{row['treatment']}{dose}, rescue {row['rescue']:.2g}{ends}"
+    return f"{row['treatment']}{dose}, rescue {_g(row['rescue'])}{ends}"
+
+
+def _g(value: float) -> str:
+    """Two digits, with a minus that reads as one."""
+    return f"{value:.2g}".replace("-", "−")
 
 
 def _end(value: object) -> float | None:
