@@ -116,10 +116,9 @@ def tune(
         rows.append({"trial": number, **chosen, **row})
         told(f"trial {number + 1} of {trials}: {row['state']}, {row['score']:.3f}")
     table = pd.DataFrame(rows)
-    done = table[table["state"] == "complete"]
-    if done.empty:
+    if not any(row["state"] == "complete" for row in rows):
         raise UsageError("no trial came to an end; give more trials or more time.")
-    best = done.loc[done["score"].idxmax()]
+    best = max((row for row in rows if row["state"] == "complete"), key=lambda row: row["score"])
     values = {name: best[name] for name in searched}
     return Tuned(apply(settings, values), float(best["score"]), table)
 

@@ -171,7 +171,10 @@ class ImageInput:
     @classmethod
     def restore(cls, config: dict[str, Any]) -> ImageInput:
         """What `config` wrote."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in config.items()
+        }
+        return cls(**values)
 
 
 def show_log(value: Tensor) -> Tensor:
