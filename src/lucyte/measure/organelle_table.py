@@ -60,14 +60,14 @@ def measure_organelles(
     if not labels:
         raise UsageError("got no organelles; give one label image per kind.")
     shape = next(iter(labels.values())).shape
+    for kind, each in labels.items():
+        if each.shape != shape:
+            raise UsageError(f"{kind}: labels are {each.shape}, others {shape}; use one size.")
     steps = (z_step_px or 1.0, 1.0, 1.0)[-len(shape) :]
     cells = None if parents is None else _in_axes(parents, shape, "parents")
     owners = np.ones(shape, np.int32) if cells is None else cells
     around = _around(owners, parents, nuclei, shape, steps)
     inside = {kind: np.where(owners > 0, each, 0) for kind, each in labels.items()}
-    for kind, each in inside.items():
-        if each.shape != shape:
-            raise UsageError(f"{kind}: labels are {each.shape}, others {shape}; use one size.")
     tables = {kind: _one_kind(kind, inside, owners, steps, around, z_step_px) for kind in inside}
     whole = _summed_up(tables, inside, owners, steps, around)
     each = pd.concat(list(tables.values()), ignore_index=True)
