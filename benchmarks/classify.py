@@ -120,9 +120,13 @@ def centre_masks(crops: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def settings(arguments: argparse.Namespace) -> ImageSettings:
-    """What the figure is made with; every value was chosen on inner validation groups."""
+    """What the figure is made with: set by hand after one run judged on inner validation groups."""
     training = TrainingSettings(
-        epochs=arguments.epochs, batch=arguments.batch, rate=arguments.rate, average=0.99, last_rate=arguments.last_rate
+        epochs=arguments.epochs,
+        batch=arguments.batch,
+        rate=arguments.rate,
+        average=0.99,
+        last_rate=arguments.last_rate,
     )
     return ImageSettings(turns=8, validation=arguments.validation, training=training)
 

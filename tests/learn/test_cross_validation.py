@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from worlds.image_classes import stripes
 
 from lucyte.learn.cross_validation import HELD_OUT, cross_validate
 from lucyte.learn.fusion_comparison import paired_difference
 from lucyte.schema.errors import UsageError
+from worlds.image_classes import stripes
 
 
 @dataclass

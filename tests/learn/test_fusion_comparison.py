@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from worlds.image_classes import stripes
 
 from lucyte.learn.fusion_comparison import Entry, compare_fusion, plan_entries
 from lucyte.learn.image_augment import AugmentSettings
@@ -13,6 +12,7 @@ from lucyte.learn.image_learner import ImageSettings
 from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.tuning import tune
 from lucyte.schema.errors import UsageError
+from worlds.image_classes import stripes
 
 QUICK = ImageSettings(
     width=8,

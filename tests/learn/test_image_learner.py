@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from worlds.image_classes import stripes
 
 from lucyte.learn.image_augment import AugmentSettings, augment
 from lucyte.learn.image_learner import ImageLearner, ImageSettings, channels_for
@@ -15,6 +14,7 @@ from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.models import load_model, save_model
 from lucyte.schema.errors import UsageError
 from lucyte.schema.protocols import Differentiable, Learner
+from worlds.image_classes import stripes
 
 QUICK = ImageSettings(
     width=8,

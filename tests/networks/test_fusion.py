@@ -62,7 +62,7 @@ def test_late_fusion_is_the_weighted_mean_of_probabilities():
     x = torch.rand(2, 2, 16, 16)
     by = [torch.softmax(branch(x), 1) for branch in network.branches]
     assert torch.allclose(torch.softmax(network(x), 1), 0.25 * by[0] + 0.75 * by[1], atol=1e-6)
-    with pytest.raises(UsageError, match="as many weights from 0, adding up to 1; got 0.5"):
+    with pytest.raises(UsageError, match=r"as many weights from 0, adding up to 1; got 0.5"):
         network.set_weights([0.5])
 
 
@@ -71,7 +71,7 @@ def test_what_is_refused():
         build_encoder("resnet5", 1, 64)
     with pytest.raises(UsageError, match="unknown fusion form 'earl', did you mean 'early'"):
         NetworkPlan("earl", "small", ("a",), 1, 16, 2)
-    with pytest.raises(UsageError, match="unknown channel 'c'.* Allowed: a, b"):
+    with pytest.raises(UsageError, match=r"unknown channel 'c'.* Allowed: a, b"):
         NetworkPlan("single:c", "small", ("a", "b"), 1, 16, 2)
     with pytest.raises(UsageError, match="which 50 px is no multiple of; set network_px"):
         build_encoder("vit", 1, 50)
