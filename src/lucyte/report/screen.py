@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def render_screen(content: ScreenContent) -> str:
 
 def _opening(content: ScreenContent) -> Markup:
     wells = content.wells
-    calls = content.hits["call"].value_counts() if len(content.hits) else {}
+    rescued = int((content.hits["call"] == "rescue").sum()) if len(content.hits) else 0
     treated = wells.loc[wells["role"] == "treated", "treatment"].nunique()
     tiles = [
         (wells["plate"].nunique(), "plate"),
@@ -138,7 +139,7 @@ def _opening(content: ScreenContent) -> Markup:
     return fill(
         "asked.html",
         title=content.title,
-        tiles=[*shown, (f"{int(calls.get('rescue', 0))}", "rescue")],
+        tiles=[*shown, (str(rescued), "rescue")],
         asked=_verdict(content),
         tally=tally(content.findings),
         written="",
@@ -185,7 +186,7 @@ def _hits(content: ScreenContent, figures: Figures) -> Section:
     return Section("hits", title, figure + table(rows, caption) + more + note)
 
 
-def _row(row: Mapping[str, object], content: ScreenContent) -> dict[str, object]:
+def _row(row: Mapping[Any, Any], content: ScreenContent) -> dict[str, object]:
     def n(name: str, digits: int = 2) -> str:
         value = row.get(name)
         known = isinstance(value, int | float) and math.isfinite(value)

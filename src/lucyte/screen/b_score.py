@@ -49,7 +49,7 @@ def median_polish(plate: npt.ArrayLike, rounds: int = 30, tolerance: float = 1e-
     rounds : int
         At most.
     tolerance : float
-        It ends when the sum of absolute residuals changes by less than this share.
+        It ends when no median moves by more than this share of the largest residual.
 
     Raises
     ------
@@ -66,25 +66,25 @@ def median_polish(plate: npt.ArrayLike, rounds: int = 30, tolerance: float = 1e-
     left[~np.isfinite(left)] = np.nan
     down, across = np.isfinite(left).any(axis=1), np.isfinite(left).any(axis=0)
     overall, rows, columns = 0.0, np.zeros(left.shape[0]), np.zeros(left.shape[1])
-    before, settled = np.inf, False
+    settled = False
     for _ in range(rounds):
         step = _medians(left, 1)
+        largest = float(np.abs(step).max())
         left -= step[:, None]
         rows += step
         move = float(np.median(columns[across]))
         columns[across] -= move
         overall += move
         step = _medians(left, 0)
+        largest = max(largest, float(np.abs(step).max()))
         left -= step[None, :]
         columns += step
         move = float(np.median(rows[down]))
         rows[down] -= move
         overall += move
-        now = float(np.nansum(np.abs(left)))
-        settled = now == 0 or abs(before - now) <= tolerance * now
+        settled = largest <= tolerance * float(np.nanmax(np.abs(left)))
         if settled:
             break
-        before = now
     return Polish(overall, rows, columns, left, settled)
 
 

@@ -164,7 +164,7 @@ def _flat_p(logs: Floats, y: Floats, grid: Floats, permutations: int, seed: int)
     rng = np.random.default_rng(seed)
     drawn = np.tile(y - y.mean(), (permutations + 1, 1))
     drawn[1:] = rng.permuted(drawn[1:], axis=1)
-    best = np.array([float(((shapes @ row) ** 2).max()) for row in drawn])
+    best = ((drawn @ shapes.T) ** 2).max(axis=1)
     return float(np.count_nonzero(best >= best[0] * (1 - 1e-12))) / len(best)
 
 
@@ -176,8 +176,8 @@ def _best(logs: Floats, y: Floats, grid: Floats) -> tuple[float, float, float, f
     at = np.unravel_index(int(explained.argmax()), explained.shape)
     ends = [(float(grid[0]), float(grid[-1])), (float(_HILLS[0]), float(_HILLS[-1]))]
     found = minimize(
-        lambda q: _left(logs, y, q[0], q[1])[2],
-        (grid[at[0]], _HILLS[at[1]]),
+        lambda q: _left(logs, y, float(q[0]), float(q[1]))[2],
+        np.array([float(grid[at[0]]), float(_HILLS[at[1]])]),
         method="L-BFGS-B",
         bounds=ends,
     )
@@ -232,8 +232,8 @@ def _monotone_p(x: Floats, y: Floats, rising: bool, draws: int, seed: int) -> fl
         return math.nan
     means = np.bincount(at, weights=y) / n
     within = float(((y - means[at]) ** 2).sum()) / free
-    if within <= 0:
-        return math.nan
+    if within <= 1e-20 * float(y.var()):
+        return math.nan  # no noise: a test against it means nothing
     seen = _turning(means[None], n, rising)[0] / within
     rng = np.random.default_rng(seed + 1)
     noise = rng.standard_normal((draws, len(doses))) / np.sqrt(n)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,8 +47,8 @@ def hit_table(wells: pd.DataFrame, settings: ScreenSettings) -> pd.DataFrame:
     axes = {name: axis_of(wells, name) for name in (MARGIN, *settings.features)}
     groups = wells[~wells["role"].isin([DISEASE, WILD_TYPE])]
     rows = [
-        _row(own, str(name), float(dose), wells, axes, settings)
-        for (name, dose), own in groups.groupby(["treatment", "dose"], dropna=False)
+        _row(own, wells, axes, settings)
+        for _, own in groups.groupby(["treatment", "dose"], dropna=False)
     ]
     table = pd.DataFrame(rows)
     if not len(table):
@@ -75,8 +77,6 @@ def axis_of(wells: pd.DataFrame, column: str) -> Axis:
 
 def _row(
     own: pd.DataFrame,
-    name: str,
-    dose: float,
     wells: pd.DataFrame,
     axes: dict[str, Axis],
     settings: ScreenSettings,
@@ -87,8 +87,8 @@ def _row(
     enough = found.n >= settings.min_wells
     off, off_p = _off(own, wells) if "off_axis" in wells else (math.nan, math.nan)
     row: dict[str, object] = {
-        "treatment": name,
-        "dose": dose,
+        "treatment": str(own["treatment"].iloc[0]),
+        "dose": float(own["dose"].iloc[0]),
         "rescue": found.score,
         "low": found.low if enough else None,
         "high": found.high if enough else None,
@@ -144,7 +144,7 @@ def _ssmd(own: pd.DataFrame, wells: pd.DataFrame, axis: Axis) -> float:
     return float((np.median(mine) - np.median(ill)) / spread) if spread else math.nan
 
 
-def _call(row: dict[str, float], settings: ScreenSettings) -> str:
+def _call(row: Mapping[Any, Any], settings: ScreenSettings) -> str:
     if row["n_imaged"] >= settings.min_wells and row["cells"] <= settings.few_cells:
         return DYING  # the few that are left say nothing of the others
     if row["n_wells"] < settings.min_wells:

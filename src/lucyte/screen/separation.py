@@ -18,7 +18,7 @@ Formula = Callable[[Floats, Floats, Floats, Floats], Floats]
 FEWEST_WELLS = 3
 """Wells of a kind below which a spread says nothing."""
 MAD_OF_NORMAL = 0.6744897501960817
-DRAWS = 20_000
+DRAWS = 10_000
 
 
 @dataclass(frozen=True)
