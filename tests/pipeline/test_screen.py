@@ -92,7 +92,7 @@ def test_states_beside_the_objects(tmp_path: Path) -> None:
 
 
 def test_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no objects.parquet; make a run with: lucyte run"):
+    with pytest.raises(UsageError, match=r"holds no objects\.parquet; make a run with: lucyte run"):
         screen_run(tmp_path, SETTINGS)
 
 
@@ -100,5 +100,5 @@ def test_wells_that_are_not_known(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     objects = pd.read_parquet(run / "objects.parquet").assign(well="")
     objects.to_parquet(run / "objects.parquet")
-    with pytest.raises(UsageError, match="120 objects have no well|objects have no well"):
+    with pytest.raises(UsageError, match="objects have no well; a screen needs"):
         screen_run(run, SETTINGS)

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from reference import screening
 
 from lucyte.schema.errors import UsageError
 from lucyte.screen.dose_response import _flat_p, _log, _turning, fit_dose_response
+from reference import screening
 
 DOSES = np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
 

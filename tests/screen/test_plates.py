@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference import screening
 
 from lucyte.schema.errors import UsageError
 from lucyte.screen.b_score import b_scores, crowded_lines, median_polish
 from lucyte.screen.plate_places import place_of, shape_of
 from lucyte.screen.positions import position_effects
+from reference import screening
 
 ALL = [(r, c) for r in range(8) for c in range(12)]
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from reference import screening
 
 from lucyte.schema.errors import UsageError
 from lucyte.screen.off_axis import off_axis
 from lucyte.screen.rescue import control_axis, rescue_score, well_scores
+from reference import screening
 
 
 def plates(rng: np.random.Generator, m: int = 6, gap: float = 3.0) -> tuple[np.ndarray, ...]:

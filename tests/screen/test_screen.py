@@ -202,7 +202,7 @@ def test_wells_from_cells_leave_trained_cells_out() -> None:
 
 
 def test_readout_refusals() -> None:
-    with pytest.raises(UsageError, match="unknown feature 'glov', did you mean 'glow'?"):
+    with pytest.raises(UsageError, match=r"unknown feature 'glov', did you mean 'glow'\?"):
         well_readouts(cells(), SETTINGS, ["glov"])
     mixed = cells(drug=["ill", "well", "well", "cure"])
     with pytest.raises(UsageError, match="well A01 of plate P has 2 values of 'drug'"):

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from reference import screening
 
 from lucyte.screen.quality import z_prime
 from lucyte.screen.separation import separation
 from lucyte.screen.ssmd import _ssmd, ssmds
 from lucyte.screen.z_prime import _summed, z_primes
+from reference import screening
 
 
 @pytest.fixture

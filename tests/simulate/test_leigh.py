@@ -43,7 +43,7 @@ def test_light_follows_potential_and_rescue(potential: float) -> None:
     settings = tiny_leigh().model_copy(update={**QUIET, "potential": potential})
     wells = simulate_leigh(settings, 0).truth().set_index(["condition", "dose_um"])
     light = np.log(wells["light"])
-    assert (light.loc[("disease", 0.0)] == pytest.approx(potential))
+    assert light.loc[("disease", 0.0)].to_numpy() == pytest.approx(potential)
     assert light.loc[("wild_type", 0.0)].to_numpy() == pytest.approx(0)
     rescue = 1 / (1 + (0.6 / 10) ** 1.4)
     assert light.loc[("rescuer-1", 10.0)].to_numpy() == pytest.approx(potential * (1 - rescue))

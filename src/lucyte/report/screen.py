@@ -200,7 +200,7 @@ def _row(row: Mapping[Any, Any], content: ScreenContent) -> dict[str, object]:
         "call": _call(str(row["call"])),
         "rescue": _two(row["rescue"]),
         f"{100 * content.level:g} % interval": _together(ends or "–"),
-        "q": _q(row["q"]),
+        "q": _together(_q(row["q"])),
         "wells": n("n_wells"),
         "off axis": n("off_axis"),
         "cells": n("cells"),

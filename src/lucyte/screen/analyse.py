@@ -124,8 +124,8 @@ def _refuse_unscored(wells: pd.DataFrame, settings: ScreenSettings) -> None:
         for plate, own in wells[wells["role"] == role].groupby("plate"):
             if not np.isfinite(own[MARGIN]).any():
                 raise UsageError(
-                    f"plate {str(plate) or '(no name)'}: every well of {name!r} was trained on and has "
-                    "no out-of-fold margin; classify it with a model that held it out."
+                    f"plate {str(plate) or '(no name)'}: every well of {name!r} was trained on "
+                    "and has no out-of-fold margin; classify it with a model that held it out."
                 )
 
 

@@ -175,9 +175,13 @@ def _best(logs: Floats, y: Floats, grid: Floats) -> tuple[float, float, float, f
     explained = (_shapes(logs, grid) @ (y - y.mean())) ** 2
     at = np.unravel_index(int(explained.argmax()), explained.shape)
     ends = [(float(grid[0]), float(grid[-1])), (float(_HILLS[0]), float(_HILLS[-1]))]
+
+    def remaining(q: npt.NDArray[np.float64]) -> float:
+        return _left(logs, y, float(q[0]), float(q[1]))[2]
+
     found = minimize(
-        lambda q: _left(logs, y, float(q[0]), float(q[1]))[2],
-        np.array([float(grid[at[0]]), float(_HILLS[at[1]])]),
+        remaining,
+        [float(grid[at[0]]), float(_HILLS[at[1]])],
         method="L-BFGS-B",
         bounds=ends,
     )

@@ -152,7 +152,7 @@ def _call(row: Mapping[Any, Any], settings: ScreenSettings) -> str:
     if math.isnan(row["p"]):
         return NONE
     moved = row["q"] <= settings.fdr
-    elsewhere = row["off_q"] <= settings.fdr
+    elsewhere = row["off_q"] <= settings.fdr and row["off_axis"] >= settings.off_least
     if moved and row["rescue"] >= settings.least:
         return BOTH if elsewhere else RESCUE
     if elsewhere:

@@ -24,6 +24,9 @@ class ScreenSettings(Settings):
     )
     min_wells: int = Field(3, ge=2, description="wells of a treatment and dose, for a test")
     least: float = Field(0.2, ge=0, description="rescue below which nothing is called a hit")
+    off_least: float = Field(
+        2.0, ge=0, description="distance from the axis, 1 is a control's, that counts as elsewhere"
+    )
     few_cells: float = Field(
         0.25, ge=0, lt=1, description="cells per field, against disease, of a treatment that kills"
     )
