@@ -57,7 +57,7 @@ def near_duplicates(
     folds: Sequence[int] | npt.NDArray[np.int64] | None = None,
     settings: DuplicateSettings | None = None,
 ) -> tuple[Finding, pd.DataFrame]:
-    """Find pictures that are the same but in another group (or another fold, where folds are given).
+    """Find pictures that are the same but in another group, or fold where folds are given.
 
     Thumbnails less the mean of all thumbnails are compared with one another block by block; what
     is alike there is compared in detail.
@@ -223,7 +223,8 @@ def _finding(samples: Samples, table: pd.DataFrame, by_fold: bool) -> Finding:
             f"{len(table)} pairs of pictures ({both} of {len(samples)}) are the same but in "
             f"different {where}s, for instance {first['first']} and {first['second']} "
             f"({'to the pixel' if first['exact'] else format(first['similarity'], '.3f')}): a test "
-            "would be asked what was learned by heart. Remove one of each, or put them in one group."
+            "would be asked what was learned by heart. Remove one of each, or put both in one "
+            "group."
         )
         apart = int((~table["same_label"]).sum())
         if apart:

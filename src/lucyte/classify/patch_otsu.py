@@ -126,7 +126,7 @@ def _ranges(
     high = np.full(image.sizes["C"], -np.inf)
     for c, z in planes:
         plane = plane_of(image, c, z)
-        low[c], high[c] = min(low[c], plane.min()), max(high[c], plane.max())
+        low[c], high[c] = np.minimum(low[c], plane.min()), np.maximum(high[c], plane.max())
         if not (np.isfinite(low[c]) and np.isfinite(high[c])):
             channel = str(image["C"].values[c])
             raise InputError(

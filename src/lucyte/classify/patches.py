@@ -184,10 +184,10 @@ def cut_patches(
         Patches of several sizes.
     """
     kept = patches.kept
-    sides = patches.table["side_px"].unique()
+    sides = sorted(int(each) for each in patches.table["side_px"].unique())
     if len(sides) != 1:
-        raise UsageError(f"patches of one size can be cut together, got {sorted(sides)}.")
-    side = int(sides[0])
+        raise UsageError(f"patches of one size can be cut together, got {sides}.")
+    side = sides[0]
     stack = as_stack(image, patches.name, settings)
     if out is None:
         out = np.empty((len(kept), stack.sizes["C"], side, side), stack.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lucyte.classify.guards import confounding
-from lucyte.classify.sample_guards_looks import border_table, light_table, picture_table
+from lucyte.classify.sample_guards_looks import border_table, light_table
 from lucyte.classify.sample_guards_told import (
     Ints,
     Names,
@@ -22,6 +22,7 @@ from lucyte.classify.sample_guards_told import (
     told_by_neighbours,
     told_by_table,
 )
+from lucyte.learn.crop_statistics import crop_statistics
 from lucyte.learn.splits import best_folds, even_sample, group_folds
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
@@ -39,7 +40,7 @@ class GuardSettings:
     folds : int
         At most; fewer where a class is in fewer groups.
     most : int
-        Samples that are looked at, drawn evenly over groups.
+        Samples whose pixels are looked at, drawn evenly over groups.
     seed : int
     """
 
@@ -84,8 +85,7 @@ def sample_guards(
     known = names_array(samples.labels) != ""
     findings = [*_design(samples.take(known) if not known.all() else samples)]
     ask = _Asker.of(samples, how)
-    for name in _levels(samples):
-        findings.append(ask.level(name))
+    findings += [ask.level(name, values) for name, values in _levels(samples).items()]
     findings += ask.looks(file_bytes)
     return tuple(findings)
 
@@ -95,25 +95,33 @@ def _design(samples: Samples) -> tuple[Finding, ...]:
     if not samples.grouped or not set(samples.levels) & {"plate", "batch", "day", "well"}:
         return ()
     table = pd.DataFrame({name: list(values) for name, values in samples.levels.items()})
-    # The unit counts under its own name, unless a level of that name means something finer.
-    unit = samples.unit if samples.unit not in ("well", "field") else "unit"
-    if unit in table and tuple(table[unit]) != samples.groups:
-        unit = f"group of {unit}s"
-    table[unit] = list(samples.groups)
-    table["class"] = list(samples.labels)
-    found = confounding(table, "class", unit)
+    table["state"] = list(samples.labels)
+    unit = samples.unit
+    if not (unit == "well" and "well" in table):  # then plate and well are put together there
+        unit = unit if unit not in table and unit not in ("well", "field") else f"{unit} group"
+        table[unit] = list(samples.groups)
+    found = confounding(table, "state", unit)
+    n = len(set(samples.groups))
     return tuple(
-        each for each in found if each.verdict != "inconclusive" or "are known" not in each.why
+        replace(each, n=n, unit=samples.unit)
+        for each in found
+        if each.verdict != "inconclusive" or "are known" not in each.why
     )
 
 
-def _levels(samples: Samples) -> list[str]:
-    """Levels that can tell anything: two values or more, and not one per sample."""
-    return [
-        name
-        for name, values in samples.levels.items()
+def _levels(samples: Samples) -> dict[str, tuple[str, ...]]:
+    """Levels that can tell anything, the groups among them: two values or more, some shared."""
+    levels = dict(samples.levels)
+    if samples.grouped and samples.groups not in levels.values():
+        name = samples.unit
+        if name in levels:
+            name = "plate/well" if name == "well" and "plate" in levels else f"{name} group"
+        levels[name] = samples.groups
+    return {
+        name: values
+        for name, values in levels.items()
         if 2 <= len(set(values)) <= len(samples) // 2 and "" not in values
-    ]
+    }
 
 
 @dataclass(frozen=True)
@@ -157,26 +165,15 @@ class _Asker:
     def unit(self) -> str:
         return self.samples.unit
 
-    def level(self, name: str) -> Finding:
-        values = names_array(self.samples.levels[name])
-        labels, groups = names_array(self.samples.labels), names_array(self.samples.groups)
+    def level(self, name: str, of_each: tuple[str, ...]) -> Finding:
+        values = names_array(of_each)
+        labels = names_array(self.samples.labels)
         known = labels != ""
         accuracy, base = told_by_neighbours(values[known], labels[known])
-        parts = len(set(zip(values, groups, strict=True)))
-        crosses = (parts > len(set(values)) and parts > len(set(groups))) or not self.samples.grouped
-        nested = parts == len(set(groups)) and self.samples.grouped
         held = Told(undefined=self.why_not)
         if not self.why_not:
             held = told_by_level(values[self.rows], self.labels, self.groups, self.folds)
-        verdict, why = self._level_words(name, accuracy, base, held, nested)
-        details = {
-            "accuracy": accuracy,
-            "commonest_class": base,
-            "values": len(set(values)),
-            "held_out_balanced_accuracy": held.balanced_accuracy,
-            "chance": self.chance,
-            "crosses_groups": bool(crosses),
-        }
+        verdict, why = self._level_words(name, accuracy, base, held)
         return Finding(
             name=f"data.level.{name}",
             question=f"Does the {name} leave the class open?",
@@ -184,44 +181,49 @@ class _Asker:
             statistic=accuracy,
             low=None,
             high=None,
-            n=len(set(groups)),
+            n=len(set(self.samples.groups)),
             unit=self.unit,
             assumed=(f"the {name} of each picture is right",),
             why=why,
             statistic_name="accuracy",
             group="data",
-            details=details,
+            details={
+                "accuracy": accuracy,
+                "commonest_class": base,
+                "values": len(set(of_each)),
+                "held_out_balanced_accuracy": held.balanced_accuracy,
+                "chance": self.chance,
+            },
         )
 
     def _level_words(
-        self, name: str, accuracy: float, base: float, held: Told, nested: bool
+        self, name: str, accuracy: float, base: float, held: Told
     ) -> tuple[Verdict, str]:
         seen = (
             f"The {name} alone predicts the class with accuracy {accuracy:.2f} (naming the "
             f"commonest class throughout: {base:.2f})"
         )
-        told = held.balanced_accuracy >= self.chance + self.how.margin
+        reached = f"balanced accuracy {held.balanced_accuracy:.2f}, chance {self.chance:.2f}"
         gain = accuracy >= base + self.how.margin
-        if told:
-            return "fail", (
-                f"{seen}, and in {self.unit}s that were held out it still tells it with balanced "
-                f"accuracy {held.balanced_accuracy:.2f} (chance {self.chance:.2f}): a model can be "
-                f"right by knowing the {name}, and no split by {self.unit} shows it."
-            )
-        if not gain:
-            return "pass", f"{seen}: little is given away."
-        kept = f"each {name} with" if not nested else f"every {name} and so each"
         if not self.samples.grouped:
+            if not gain:
+                return "pass", f"{seen}: little is given away."
             return "fail", (
                 f"{seen}: pictures of one {name} must not be parted by a split. Say so with "
                 "--group-column or --group-regex."
             )
+        if held.balanced_accuracy >= self.chance + self.how.margin:
+            return "fail", (
+                f"{seen}, and in {self.unit}s that were held out it still tells it ({reached}): a "
+                f"model can be right by knowing the {name}, and no split by {self.unit} shows it."
+            )
+        if held.undefined:
+            return "inconclusive", f"{seen}; what it tells elsewhere is unknown: {held.undefined}."
+        if not gain:
+            return "pass", f"{seen}: little is given away."
         return "inconclusive", (
-            f"{seen}: a random split of pictures would be given that. With {self.unit}s held out "
-            f"it tells little (balanced accuracy {held.balanced_accuracy:.2f}, chance "
-            f"{self.chance:.2f})."
-            if not math.isnan(held.balanced_accuracy)
-            else f"{seen}; {held.undefined or kept}."
+            f"{seen}: a random split of pictures would be given that. In {self.unit}s that were "
+            f"held out it tells little ({reached}), so only a split by {self.unit} is honest."
         )
 
     def looks(self, file_bytes: npt.ArrayLike | None) -> list[Finding]:
@@ -232,10 +234,11 @@ class _Asker:
                 self._look("light", "The light of the picture as a whole", nothing, math.nan, {}),
             ]
         part = self.samples.take(self.rows)
-        pictures = self._ask(picture_table(part)).balanced_accuracy
+        whole = crop_statistics(part.images, part.channels)
+        pictures = self._ask(whole).balanced_accuracy
         border, where = border_table(part)
         sizes = None if file_bytes is None else np.asarray(file_bytes)[self.rows]
-        light = light_table(part, sizes)
+        light = light_table(whole, sizes)
         return [
             self._look(
                 "border",

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage as ndi
 
-from lucyte.learn.crop_statistics import crop_statistics
 from lucyte.schema.samples import Samples
 
 Bools = npt.NDArray[np.bool_]
@@ -18,6 +17,8 @@ BORDER = 1 / 16
 """Width of the ring, as a share of the side; at least 2 px."""
 HALO_PX = 3
 """Px around a mask that still hold the cell's light."""
+FEWEST_PX = 16
+BATCH = 64
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -29,20 +30,21 @@ def border_table(samples: Samples) -> tuple[pd.DataFrame, str]:
     DataFrame
         Per channel ``c``: ``c:mean``, ``c:sd``, ``c:q05`` ... ``c:q95``, ``c:step`` (mean
         difference of neighbours, which is grain); per pair ``a-b:mean``. nan where a mask leaves
-        fewer than 16 px.
+        fewer than `FEWEST_PX`.
     str
         What was looked at, in words.
     """
     shape = samples.images.shape[2:]
     ring, width = _ring((int(shape[0]), int(shape[1])))
-    rows = []
-    for at in range(len(samples)):
-        picture = np.asarray(samples.images[at]).astype(np.float32)
+    parts = []
+    for start in range(0, len(samples), BATCH):
+        pictures = np.asarray(samples.images[start : start + BATCH]).astype(np.float32)
         if samples.masks is None:
-            outside = ring
-        else:
-            outside = ~ndi.binary_dilation(samples.masks[at], iterations=HALO_PX)
-        rows.append(_outside(picture, outside))
+            parts.append(_border(pictures, ring))
+            continue
+        masks = samples.masks[start : start + BATCH]
+        free = [~ndi.binary_dilation(mask, iterations=HALO_PX) for mask in masks]
+        parts += [_border(pictures[k : k + 1], each) for k, each in enumerate(free)]
     columns = []
     for name in samples.channels:
         columns += [f"{name}:mean", f"{name}:sd", *(f"{name}:q{q:02d}" for q in QUANTILES)]
@@ -53,18 +55,20 @@ def border_table(samples: Samples) -> tuple[pd.DataFrame, str]:
         if samples.masks is None
         else f"pixels {HALO_PX} px or more outside each cell's mask"
     )
-    return pd.DataFrame(np.asarray(rows), columns=columns), where
+    return pd.DataFrame(np.concatenate(parts), columns=columns), where
 
 
-def light_table(samples: Samples, file_bytes: npt.ArrayLike | None = None) -> pd.DataFrame:
-    """Level, spread, tint and sharpness of whole pictures, and file size where it is known."""
-    table = crop_statistics(samples.images, samples.channels)
-    keep = [
-        name
-        for name in table.columns
-        if name.endswith((":mean", ":sd", ":edge_1px", ":grain_1px", ":q50"))
-    ]
-    out = table[keep].copy()
+def light_table(pictures: pd.DataFrame, file_bytes: npt.ArrayLike | None = None) -> pd.DataFrame:
+    """Level, spread, tint and sharpness of whole pictures, and file size where it is known.
+
+    Parameters
+    ----------
+    pictures : DataFrame
+        From `lucyte.learn.crop_statistics.crop_statistics`.
+    file_bytes : array N, optional
+    """
+    ends = (":mean", ":sd", ":edge_1px", ":grain_1px", ":q50")
+    out = pictures[[name for name in pictures.columns if name.endswith(ends)]].copy()
     if file_bytes is not None:
         sizes = np.asarray(file_bytes, dtype=np.float64)
         if np.isfinite(sizes).all():
@@ -72,27 +76,23 @@ def light_table(samples: Samples, file_bytes: npt.ArrayLike | None = None) -> pd
     return out
 
 
-def picture_table(samples: Samples) -> pd.DataFrame:
-    """All statistics of whole pictures, cells included: what others are measured against."""
-    return crop_statistics(samples.images, samples.channels)
-
-
-def _outside(picture: npt.NDArray[np.float32], outside: Bools) -> list[float]:
+def _border(pictures: npt.NDArray[np.float32], outside: Bools) -> npt.NDArray[np.float64]:
+    """Statistics of the same pixels of every picture (N C Y X)."""
     beside = outside[:, 1:] & outside[:, :-1]
-    means: list[float] = []
-    out: list[float] = []
-    for layer in picture:
-        px = layer[outside]
-        if px.size < 16:
-            out += [np.nan] * (len(QUANTILES) + 3)
-            means.append(np.nan)
-            continue
-        steps = np.abs(np.diff(layer, axis=1))[beside]
-        means.append(float(px.mean()))
-        out += [means[-1], float(px.std()), *np.percentile(px, QUANTILES).tolist()]
-        out.append(float(steps.mean()) if steps.size else np.nan)
+    n, channels = pictures.shape[:2]
+    if outside.sum() < FEWEST_PX or not beside.any():
+        width = channels * (len(QUANTILES) + 3) + channels * (channels - 1) // 2
+        return np.full((n, width), np.nan)
+    out: list[npt.NDArray[Any]] = []
+    means = []
+    for c in range(channels):
+        px = pictures[:, c][:, outside]
+        means.append(px.mean(axis=1))
+        at = [round(q / 100 * (px.shape[1] - 1)) for q in QUANTILES]
+        steps = np.abs(np.diff(pictures[:, c], axis=2))[:, beside].mean(axis=1)
+        out += [means[-1], px.std(axis=1), *np.partition(px, at, axis=1)[:, at].T, steps]
     out += [a - b for a, b in combinations(means, 2)]
-    return out
+    return np.stack(out, axis=1).astype(np.float64)
 
 
 def _ring(shape: tuple[int, int]) -> tuple[Bools, int]:

@@ -95,7 +95,12 @@ def read_table(path: Path) -> Table:
         text = path.read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         rows = pd.read_csv(
-            StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True
+            StringIO(text),
+            sep=separator,
+            header=None,  # pandas would rename a column that comes twice
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
         )
     except FileNotFoundError:
         raise InputError(path, "no such table.") from None
@@ -104,7 +109,9 @@ def read_table(path: Path) -> Table:
         raise InputError(
             path, f"is not a table ({reason[:120]}).", "Save it as CSV (UTF-8), one row per image."
         ) from None
-    rows.columns = pd.Index([str(each).strip() for each in rows.columns])
+    names = [str(each).strip() for each in rows.iloc[0]] if len(rows) else []
+    rows = rows.iloc[1:].reset_index(drop=True)
+    rows.columns = pd.Index(names)
     twice = rows.columns[rows.columns.duplicated()]
     if len(twice):
         raise InputError(path, f"has column {twice[0]!r} twice.", "Rename one.")
