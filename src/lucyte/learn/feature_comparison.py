@@ -65,6 +65,7 @@ FEATURE_FORMS: tuple[FeatureForm, ...] = (
     FeatureForm("boosting", fit_boosting, BoostingModel.restore, "gradient boosting, 80 rounds"),
     FeatureForm("dense", fit_dense, DenseModel.restore, "three networks of one hidden layer"),
 )
+FORM_NAMES = tuple(row.name for row in FEATURE_FORMS)
 
 
 def feature_form(name: str) -> FeatureForm:
@@ -102,7 +103,7 @@ def compare_features(
     groups: Names,
     *,
     channels: Sequence[str],
-    forms: Sequence[str] = tuple(row.name for row in FEATURE_FORMS),
+    forms: Sequence[str] = FORM_NAMES,
     every_combination: bool = True,
     folds: int = 5,
     seed: int = 0,

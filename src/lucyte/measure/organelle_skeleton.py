@@ -64,7 +64,7 @@ def skeleton_features(labels: Labels, steps: Sequence[float], names: Ints) -> di
     plain = np.bincount(root, weights=odd.astype(np.float64), minlength=len(at)) == 0
     ring = plain & (np.arange(len(at)) == root)
     return {
-        "skeleton_length_px": np.bincount(code, weights=length, minlength=n),
+        "skeleton_length_px": np.bincount(code, weights=length, minlength=n).astype(np.float64),
         "ends_count": ends.astype(np.float64),
         "junctions_count": np.bincount(code[degree >= 3], minlength=n).astype(np.float64),
         "branches_count": stubs + np.bincount(code[ring], minlength=n),
@@ -78,7 +78,9 @@ def skeletonise(labels: Labels) -> npt.NDArray[np.bool_]:
     -------
     bool array of the shape of ``labels``
     """
-    from skimage.morphology import skeletonize
+    from skimage import morphology
+
+    skeletonize: Any = morphology.skeletonize
 
     touching = _touching(labels)
     apart = (labels > 0) & ~np.isin(labels, touching)

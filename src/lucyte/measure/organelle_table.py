@@ -70,8 +70,8 @@ def measure_organelles(
     inside = {kind: np.where(owners > 0, each, 0) for kind, each in labels.items()}
     tables = {kind: _one_kind(kind, inside, owners, steps, around, z_step_px) for kind in inside}
     whole = _summed_up(tables, inside, owners, steps, around)
-    each = pd.concat(list(tables.values()), ignore_index=True)
-    return add_um(each, pixel_size_um, len(shape)), add_um(whole, pixel_size_um, len(shape))
+    single = pd.concat(list(tables.values()), ignore_index=True)
+    return add_um(single, pixel_size_um, len(shape)), add_um(whole, pixel_size_um, len(shape))
 
 
 def add_um(table: pd.DataFrame, pixel_size_um: float | None, axes: int) -> pd.DataFrame:
@@ -151,7 +151,8 @@ def _holders(mine: Labels, names: npt.NDArray[np.int64], owners: Labels) -> npt.
     pairs, count = np.unique(code, return_counts=True)
     order = np.lexsort((pairs % top, -count, pairs // top))
     first = np.unique(pairs[order] // top, return_index=True)[1]
-    return (pairs[order] % top)[first]
+    holders: npt.NDArray[np.int64] = (pairs[order] % top)[first]
+    return holders
 
 
 def _summed_up(

@@ -147,7 +147,7 @@ def neighbour_distances(points: Floats, parents: Ints) -> dict[int, Floats]:
         most = min(max(NEIGHBOURS), len(mine) - 1)
         if most < 1:
             continue
-        far, _ = cKDTree(points[mine]).query(points[mine], k=most + 1)
+        far = np.asarray(cKDTree(points[mine]).query(points[mine], k=most + 1)[0])
         for k in NEIGHBOURS:
             if k <= most:
                 out[k][mine] = far[:, k]
@@ -208,7 +208,13 @@ def topology_features(
     return out
 
 
-def _between(points: Ints, of: Ints, goals: Ints, goals_of: Ints, steps: Sequence[float]) -> Floats:
+def _between(
+    points: Ints,
+    of: npt.NDArray[Any],
+    goals: Ints,
+    goals_of: npt.NDArray[Any],
+    steps: Sequence[float],
+) -> Floats:
     """Distance of each point to the nearest goal of the same parent; nan where there is none."""
     out = np.full(len(points), np.nan)
     size = np.array(steps)

@@ -175,10 +175,12 @@ def _taps(sigma: float) -> Volume:
     if sigma < 0.05:
         return np.ones(1, np.float32)
     taps = np.exp(-0.5 * (np.arange(math.ceil(3.5 * sigma) + 1) / sigma) ** 2)
-    return (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
+    out: Volume = (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
+    return out
 
 
 def _grain(rng: np.random.Generator) -> Volume:
     """Chromatin: noise of unit variance over a few px that repeats."""
     tile = ndi.gaussian_filter(rng.standard_normal((256, 256)), 3.0, mode="wrap")
-    return (tile / tile.std()).astype(np.float32)[None]
+    out: Volume = (tile / tile.std()).astype(np.float32)[None]
+    return out
