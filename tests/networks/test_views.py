@@ -80,3 +80,17 @@ def test_halving_is_the_mean_of_four():
     assert small[0, 0, 0] == image[0, :2, :2].mean()
     assert small[0, 2, 0] == image[0, 4, :2].mean()
     assert [halvings(r) for r in (0.5, 1.0, 1.6, 1.7, 4.0)] == [0, 0, 0, 1, 2]
+
+
+def test_means_of_pixels_hold_that_much_less_noise():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(1000, 8, (512, 512))
+    plane[:64, :64] += 500
+    scale = scale_of(plane)
+    assert scale.noise > (scale.high - scale.low) / 256, "test invalid: at the floor of 8 bit"
+    means = plane.reshape(256, 2, 256, 2).mean((1, 3))
+    assert scale_of(means).noise == pytest.approx(
+        max(scale.noise / 2, (scale.high - scale.low) / 256), rel=0.1
+    )
+    assert scale.averaged(2).noise == max(scale.noise / 2, (scale.high - scale.low) / 256)
+    assert scale.averaged(1) == scale

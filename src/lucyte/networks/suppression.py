@@ -127,9 +127,8 @@ def _visit(boxes: Any, group: Any, order: Any, iou: float, near: float) -> Any:
                         both *= max(min(y1, b1) - max(y0, b0), 0.0)
                         away = (middle_x[k] - middle_x[other]) ** 2
                         away += (middle_y[k] - middle_y[other]) ** 2
-                        if both > iou * (area + theirs - both):
-                            stays = False
-                        elif away < near * near * min(area, theirs):
+                        overlap = both > iou * (area + theirs - both)
+                        if overlap or away < near * near * min(area, theirs):
                             stays = False
                     other = after[other]
         if stays:

@@ -14,7 +14,7 @@ Both come from the image, not from the tile, so that tiles of one image agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,14 @@ class Scale:
         """Nothing in this channel differs from anything else."""
         return not self.high > self.low
 
+    def averaged(self, px: int) -> Scale:
+        """The same after means of ``px`` x ``px`` pixels: that much less noise, no less than 8 bit.
+
+        Without it dim parts of large objects, which are seen reduced, would be taken for noise.
+        """
+        floor = max((self.high - self.low) / 256, 1e-12)
+        return replace(self, noise=max(self.noise / px, floor))
+
 
 def scale_of(plane: npt.NDArray[Any]) -> Scale:
     """Percentiles and pixel noise of one channel of a whole image.
@@ -63,7 +71,8 @@ def scale_of(plane: npt.NDArray[Any]) -> Scale:
     low, high = np.percentile(sample, [LOW_PERCENT, HIGH_PERCENT])
     if high <= low:
         low, high = float(sample.min()), float(sample.max())
-    rows = np.asarray(plane[::step], dtype=np.float64)
+    # Neighbours of whole rows, as few rows as hold the sample: memory does not grow with the image.
+    rows = np.asarray(plane[:: max(1, plane.size // SAMPLE)], dtype=np.float64)
     change = np.abs(np.diff(rows, axis=1))
     change = change[np.isfinite(change)]
     # Neighbours differ by sqrt(2) sigma; the median of |normal| is 0.6745 sigma.

@@ -40,13 +40,20 @@ class Finder(Protocol):
         diameter_px: float | None = None,
         confidence: float | None = None,
         channels: tuple[str, ...] = (),
+        hint_px: float | None = None,
     ) -> Found:
-        """The objects of an image C Y X in raw units, of the channels it asked for."""
+        """The objects of an image C Y X in raw units, of the channels it asked for.
+
+        ``hint_px`` is the diameter found in an image like this one; it saves time alone.
+        """
         ...
 
 
 def find_with(
-    image: xr.DataArray, settings: ObjectSettings, finders: Mapping[str, Finder]
+    image: xr.DataArray,
+    settings: ObjectSettings,
+    finders: Mapping[str, Finder],
+    hint_px: float | None = None,
 ) -> Found:
     """Find one kind of object with the model that its settings name.
 
@@ -55,6 +62,9 @@ def find_with(
     image : DataArray C Y X or Y X
     settings : ObjectSettings
     finders : mapping of str to Finder
+    hint_px : float or None
+        Diameter found in the first frame of the same field, say: where the settings give none it is
+        tried first and taken where it fits.
 
     Raises
     ------
@@ -71,7 +81,7 @@ def find_with(
     finder = finders[finder_key(settings)]
     diameter = None if settings.diameter_px == "auto" else settings.diameter_px
     planes, channels = planes_for(image, finder, settings)
-    return finder.find(planes, diameter, settings.confidence, channels)
+    return finder.find(planes, diameter, settings.confidence, channels, hint_px)
 
 
 def finder_key(settings: ObjectSettings) -> str:

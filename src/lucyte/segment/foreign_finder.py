@@ -50,8 +50,11 @@ class ForeignFinder:
         diameter_px: float | None = None,
         confidence: float | None = None,
         channels: tuple[str, ...] = MERGED,
+        hint_px: float | None = None,
     ) -> Found:
         """Find the objects of one image C Y X of these channels; it takes no diameter.
+
+        A hint of it is of no use here.
 
         Raises
         ------

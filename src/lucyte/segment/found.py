@@ -75,3 +75,20 @@ def ellipses(boxes: npt.NDArray[np.float32], shape: tuple[int, int]) -> Labels:
         labels[window][mine] = k + 1
         nearest[window][mine] = far[mine]
     return labels
+
+
+def mask_boxes(labels: Labels, count: int) -> npt.NDArray[np.float32]:
+    """Half-open boxes of labels 1 to ``count``: x0, y0, x1, y1 in px; zero for one without px."""
+    from scipy import ndimage as ndi
+
+    boxes = np.zeros((count, 4), np.float32)
+    for k, place in enumerate(ndi.find_objects(labels, count)):
+        if place is not None:
+            boxes[k] = place[1].start, place[0].start, place[1].stop, place[0].stop
+    return boxes
+
+
+def rename(labels: Labels, table: npt.NDArray[np.int32]) -> None:
+    """Give each px the label that the table has for its own; in place, some rows at a time."""
+    for y in range(0, len(labels), 1024):
+        labels[y : y + 1024] = table[labels[y : y + 1024]]
