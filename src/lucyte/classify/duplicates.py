@@ -80,33 +80,37 @@ def near_duplicates(
         raise UsageError(f"got {len(folds)} folds for {len(samples)} samples.")
     sides: Any = samples.groups if folds is None else [str(each) for each in folds]
     codes = np.unique(np.asarray(sides, dtype=str), return_inverse=True)[1].astype(np.int64)
-    pairs = _exact(samples, codes)
-    pairs |= _alike(samples, codes, how, set(pairs))
+    pairs, copies = _exact(samples, codes)
+    pairs |= _alike(samples, codes, how, copies)
     table = _table(samples, pairs)
     return _finding(samples, table, folds is not None), table
 
 
-def _exact(samples: Samples, codes: npt.NDArray[np.int64]) -> dict[tuple[int, int], float]:
-    """Pairs with the very same pixels."""
+def _exact(
+    samples: Samples, codes: npt.NDArray[np.int64]
+) -> tuple[dict[tuple[int, int], float], npt.NDArray[np.bool_]]:
+    """Pairs with the very same pixels, and which rows repeat an earlier one."""
     seen: dict[bytes, list[int]] = {}
     for row in range(len(samples)):
         pixels = np.ascontiguousarray(samples.images[row])
         seen.setdefault(hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), []).append(row)
     found = {}
+    copies = np.zeros(len(samples), dtype=np.bool_)
     for rows in seen.values():
+        copies[rows[1:]] = True
         # Of many copies each is named once, beside the first one of another group.
         for row in rows[1:]:
             first = next((each for each in rows if codes[each] != codes[row]), None)
             if first is not None:
                 found[(min(first, row), max(first, row))] = 1.0
-    return found
+    return found, copies
 
 
 def _alike(
     samples: Samples,
     codes: npt.NDArray[np.int64],
     how: DuplicateSettings,
-    known: set[tuple[int, int]],
+    copies: npt.NDArray[np.bool_],
 ) -> dict[tuple[int, int], float]:
     thumbs = _thumbnails(samples)
     mean = thumbs.mean(axis=0)
@@ -121,11 +125,12 @@ def _alike(
             likeness = rows[a, b]
             a = a + start
             wanted = (codes[a] != codes[b]) & ((a < b) if way == 0 else (a != b))
+            wanted &= ~copies[a] & ~copies[b]  # of exact copies the first one speaks for all
             order = np.argsort(-likeness[wanted], kind="stable")[:MOST]
             a, b = a[wanted][order], b[wanted][order]
             for first, second, value in zip(a, b, _likeness(detail, a, b, way), strict=True):
                 pair = (int(min(first, second)), int(max(first, second)))
-                if value >= how.least and pair not in known:
+                if value >= how.least:
                     found[pair] = max(float(value), found.get(pair, 0.0))
     return found
 

@@ -79,8 +79,8 @@ def attrition_note(counts: pd.DataFrame) -> str:
     )
     classes = counts[counts["class"] != "all"]
     if len(classes) > 1:
-        low = classes.loc[classes["kept_share"].idxmin()]
-        high = classes.loc[classes["kept_share"].idxmax()]
+        low = classes.iloc[int(classes["kept_share"].argmin())]
+        high = classes.iloc[int(classes["kept_share"].argmax())]
         text += (
             f"; fewest of class {low['class']!r} ({low['kept_share']:.0%}), most of "
             f"{high['class']!r} ({high['kept_share']:.0%})"

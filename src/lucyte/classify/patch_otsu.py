@@ -139,7 +139,7 @@ def _ranges(
 
 def _centres(low: float, high: float) -> npt.NDArray[np.float64]:
     width = (high - low) / FLOAT_BINS
-    return low + (np.arange(FLOAT_BINS) + 0.5) * width
+    return np.asarray(low + (np.arange(FLOAT_BINS) + 0.5) * width, dtype=np.float64)
 
 
 def _binned(plane: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint16]:

@@ -79,4 +79,5 @@ def stitch(
             raise UsageError(f"the patch at y {y}, x {x} leaves the field {shape_yx}.")
         light[y : y + side, x : x + side] += weight * value
         total[y : y + side, x : x + side] += weight
-    return np.divide(light, total, out=np.full(shape_yx, np.nan), where=total > 0)
+    out: Floats = np.divide(light, total, out=np.full(shape_yx, np.nan), where=total > 0)
+    return out

@@ -247,8 +247,8 @@ def _table(
 ) -> pd.DataFrame:
     depth, n, _ = counts.shape
     ratio = counts.reshape(depth * n, len(channels)) / places.side_px**2
-    combine = {"mean": np.mean, "any": np.max, "all": np.min}[settings.rule]
-    foreground = combine(ratio, axis=1)
+    by_rule = {"mean": ratio.mean(axis=1), "any": ratio.max(axis=1), "all": ratio.min(axis=1)}
+    foreground = by_rule[settings.rule]
     z = np.repeat(np.arange(depth), n)
     y, x = np.tile(places.y0_px, depth), np.tile(places.x0_px, depth)
     names = [

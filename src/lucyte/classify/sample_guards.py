@@ -41,12 +41,14 @@ class GuardSettings:
         At most; fewer where a class is in fewer groups.
     most : int
         Samples whose pixels are looked at, drawn evenly over groups.
+    trees : int
     seed : int
     """
 
     margin: float = 0.1
     folds: int = 5
     most: int = 4000
+    trees: int = 100
     seed: int = 0
 
 
@@ -258,7 +260,8 @@ class _Asker:
         ]
 
     def _ask(self, table: pd.DataFrame) -> Told:
-        return told_by_table(table, self.labels, self.groups, self.folds, self.how.seed)
+        how = self.how
+        return told_by_table(table, self.labels, self.groups, self.folds, how.seed, how.trees)
 
     def _look(
         self, name: str, subject: str, told: Told, pictures: float, details: dict[str, Any]

@@ -15,7 +15,6 @@ from lucyte.stats.intervals import FEWEST, cluster_interval
 
 Names = npt.NDArray[np.str_]
 Ints = npt.NDArray[np.int64]
-TREES = 100
 FEWEST_TO_REASSURE = 4
 
 
@@ -47,7 +46,7 @@ class Told:
 
 
 def told_by_table(
-    table: pd.DataFrame, labels: Names, groups: Names, folds: Ints, seed: int
+    table: pd.DataFrame, labels: Names, groups: Names, folds: Ints, seed: int, trees: int = 100
 ) -> Told:
     """Extra trees on a table, whole groups held out; every class weighs the same.
 
@@ -64,10 +63,10 @@ def told_by_table(
     predicted = np.empty(len(labels), dtype=labels.dtype)
     for fold in np.unique(folds):
         test = folds == fold
-        trees = ExtraTreesClassifier(
-            TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed, n_jobs=1
+        forest = ExtraTreesClassifier(
+            trees, min_samples_leaf=2, class_weight="balanced", random_state=seed, n_jobs=1
         )
-        predicted[test] = trees.fit(x[~test], labels[~test]).predict(x[test])
+        predicted[test] = forest.fit(x[~test], labels[~test]).predict(x[test])
     return told(labels, predicted, groups)
 
 

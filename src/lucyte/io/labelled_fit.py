@@ -105,7 +105,9 @@ def _resample(layers: Array, shape: Shape, mask: bool) -> Array:
         rows = np.minimum(((np.arange(target[0]) + 0.5) / scale).astype(int), height - 1)
         columns = np.minimum(((np.arange(target[1]) + 0.5) / scale).astype(int), width - 1)
         return layers[:, rows[:, None], columns[None]]
-    from skimage.transform import resize
+    from skimage import transform
+
+    resize: Any = transform.resize
 
     out = np.stack(
         [

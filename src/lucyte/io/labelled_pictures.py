@@ -310,7 +310,7 @@ def _mask(header: _Header) -> npt.NDArray[np.bool_]:
 
 def _pixel_size(kept: Sequence[_Header], frame: Frame) -> tuple[float | None, list[str]]:
     """The samples' pixel size where all agree; resampling changes it with the picture's size."""
-    sizes = []
+    sizes: list[float | None] = []
     for each in kept:
         if each.pixel_size_um is None:
             sizes.append(None)
