@@ -106,7 +106,8 @@ class CrossValidation:
     def scores(self, fold: int | None = None) -> Mapping[str, Score]:
         """Every metric, of one fold (-1: held out) or pooled over folds."""
         at = self.rows(fold)
-        truth, answers = [self.labels[k] for k in at], [self.predicted[k] for k in at]
+        predicted = self.predicted
+        truth, answers = [self.labels[k] for k in at], [predicted[k] for k in at]
         return evaluate(truth, answers, self.classes, self.probabilities[at])
 
     def interval(self, metric: str = "balanced_accuracy", seed: int = 0) -> Interval:

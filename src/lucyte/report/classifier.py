@@ -224,8 +224,9 @@ def _protocol(content: ClassifierContent) -> str:
         words.append(content.protocol.strip().rstrip(".") + ".")
     words.append(
         f"Intervals take whole {plural(content.group)} as independent, never "
-        f"{plural(content.thing)}: none below 6, a jackknife with a t quantile up to 30, a BCa bootstrap above. Precision, "
-        "recall and F1 are undefined, not 0, where a class was never called or is not there."
+        f"{plural(content.thing)}: none below 6, a jackknife with a t quantile up to 30, a BCa "
+        "bootstrap above. Precision, recall and F1 are undefined, not 0, where a class was "
+        "never called or is not there."
     )
     return " ".join(words)
 
@@ -249,4 +250,4 @@ def _facts(content: ClassifierContent) -> dict[str, str]:
 
 def _left_out(content: ClassifierContent) -> list[str]:
     n = int((content.tested.fold == LEFT_OUT).sum())
-    return [f"{count(n, content.thing)} got no answer and are in no score."] if n else []
+    return [f"{count(n, content.thing)} without an answer: in no score."] if n else []

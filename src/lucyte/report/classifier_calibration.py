@@ -16,6 +16,7 @@ from lucyte.report.classifier_content import ClassifierContent
 from lucyte.report.classifier_numbers import basis, fixed
 from lucyte.report.markup import tag
 from lucyte.report.section import Figures, Section
+from lucyte.report.wording import plural
 from lucyte.stats.classification import expected_calibration_error
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def calibration_section(content: ClassifierContent, figures: Figures) -> Section
         "calibration",
         chart((WIDTH_IN, 3.9), draw, alt),
         f"Left: confidence of the answer against the share that is right, {BINS} bins; hollow "
-        f"points hold fewer than {THIN} {content.thing}s. ECE: expected calibration error (n = "
-        f"{n}). Right: wrong answers among those given when the least sure get none; thin lines "
-        "are folds.",
+        f"points hold fewer than {THIN} {plural(content.thing)}. ECE: expected "
+        f"calibration error (n = {n}). Right: wrong answers among those given when the least sure "
+        "get none; thin lines are folds.",
     )
     words = tag("p", how + _promise(content, truth, after))
     return Section("calibration", title, words + figure, link="Calibration")
@@ -106,18 +107,26 @@ def _promise(content: ClassifierContent, truth: npt.NDArray[np.int64], p: Floats
         return "The model that is kept always answers."
     if kept.threshold > 1:
         return (
-            f"The model that is kept never answers: no threshold keeps to {kept.wanted_error:g} "
-            "wrong answers."
+            f"The model that is kept never answers: no threshold keeps to "
+            f"{_percent(kept.wanted_error)} wrong answers."
         )
     given = p.max(axis=1) >= kept.threshold
     wrong = p.argmax(axis=1) != truth
     error = float(wrong[given].mean()) if given.any() else math.nan
-    asked = "" if kept.wanted_error is None else f" for at most {kept.wanted_error:g} wrong answers"
+    asked = (
+        ""
+        if kept.wanted_error is None
+        else f" for at most {_percent(kept.wanted_error)} wrong answers"
+    )
     return (
         f"The model that is kept answers from a probability of {fixed(kept.threshold)}{asked}; at "
-        f"that threshold the folds' models answer {fixed(float(given.mean()))} of the "
-        f"{content.thing}s and {fixed(error)} of these answers are wrong."
+        f"that threshold the folds' models answer {_percent(float(given.mean()))} of the "
+        f"{plural(content.thing)}, and {_percent(error)} of these answers are wrong."
     )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.3g} %"
 
 
 def _reliability(
@@ -129,7 +138,9 @@ def _reliability(
 ) -> None:
     quiet(axes, "both")
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))
-    looks = (("before", before, BEFORE, "s", "--"), ("after", after, AFTER, "o", "-"))
+    looks = [("before", before, BEFORE, "s", "--"), ("after", after, AFTER, "o", "-")]
+    if np.array_equal(before, after):
+        looks.pop()
     for name, p, colour, marker, line in looks:
         sure, right, n = reliability(truth, p)
         label = f"{name}: ECE {fixed(errors[name])}"

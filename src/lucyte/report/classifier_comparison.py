@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from lucyte.learn.cross_validation import find_metric
 from lucyte.learn.fusion_comparison import FusionComparison, Trained
 from lucyte.report.chart import SOFT, chart
 from lucyte.report.classifier_content import ClassifierContent
-from lucyte.report.classifier_forest import Row, forest
+from lucyte.report.classifier_forest import Row, forest, upto_one
 from lucyte.report.classifier_numbers import WORDS, fixed
 from lucyte.report.markup import NOTHING, join, tag
 from lucyte.report.section import Figures, Section
@@ -39,7 +39,7 @@ def comparison_section(content: ClassifierContent, figures: Figures) -> Section:
     """A forest of every model, its paired difference to the best channel, and the carrier."""
     title, found = "Which channel carries the decision", content.comparison
     if found is None:
-        absent = "forms of fusion were not compared; --compare does."
+        absent = "Forms of fusion were not compared; --compare does."
         return Section("comparison", title, absent=absent, link="Channels and fusion")
     frame, carriers = found.frame(), found.carriers()
     words = WORDS.get(found.metric, found.metric.replace("_", " "))
@@ -63,9 +63,15 @@ def comparison_section(content: ClassifierContent, figures: Figures) -> Section:
         [
             tag("p", carrier_words(carriers, words, unit), class_="lede"),
             figure,
-            _channels(carriers, words),
+            _channels(carriers, words, late_shares(found)),
             table(_models(frame, found.metric, words), "Models"),
-            tag("p", f"Alike for all: {found.protocol}.", class_="note"),
+            tag(
+                "p",
+                f"n = {int(frame['samples'].iloc[0]):,} {plural(content.thing)} of "
+                f"{count(groups, unit)} for every model; small figures are 95 % intervals. Alike "
+                f"for all: {found.protocol}.{_of_late(found)}",
+                class_="note",
+            ),
         ]
     )
     return Section("comparison", title, body, link="Channels and fusion")
@@ -81,40 +87,42 @@ def carrier_words(carriers: pd.DataFrame, metric: str, unit: str) -> str:
     metric, unit : str
         In words.
     """
-    best = carriers.loc[carriers["alone"].idxmax()]
+    rows: list[dict[str, Any]] = [
+        {str(key): value for key, value in row.items()} for row in carriers.to_dict("records")
+    ]
+    best = max(rows, key=lambda row: float(row["alone"]))
     alone = f"{best['channel']} alone reaches the highest {metric} ({fixed(best['alone'])})"
-    known = carriers[carriers["loss_without"].notna()] if "loss_without" in carriers else []
-    if not len(known):
+    known = [row for row in rows if _known(row.get("loss_without")) is not None]
+    known.sort(key=lambda row: -float(row["loss_without"]))
+    if not known:
         return f"{alone}; that no other channel can stand in for it was not tested."
-    most = known.loc[known["loss_without"].idxmax()]
+    most = known[0]
     n = count(int(most["n"]), unit)
     loss = f"{fixed(most['loss_without'])} of {metric}"
-    if most["low"] is None or not math.isfinite(most["low"]):
+    if all(_known(row["low"]) is None for row in known):
         return (
             f"In the data at hand, leaving out {most['channel']} costs early fusion the most "
             f"({loss}), but {n} are too few to say that it would again; {alone}."
         )
-    felt = known[known["low"].astype(float) > 0].sort_values("loss_without", ascending=False)
-    if not len(felt):
+    felt = [row for row in known if (_known(row["low"]) or 0.0) > 0]
+    if not felt:
         return (
             f"No channel is needed on its own: leaving out any costs early fusion at most {loss} "
             f"({most['channel']}, 95 % interval {_ends(most)}, n = {n}), so the channels tell "
             f"the same or tell nothing; {alone}."
         )
-    costs = [
-        f"{fixed(row['loss_without'])} (95 % interval {_ends(row)})" for _, row in felt.iterrows()
-    ]
-    names = [str(name) for name in felt["channel"]]
-    verb = "carries" if len(names) == 1 else "carry"
-    each = "" if len(names) == 1 else ", in this order"
+    costs = [f"{fixed(row['loss_without'])} (95 % interval {_ends(row)})" for row in felt]
+    names = [str(row["channel"]) for row in felt]
+    one = len(names) == 1
     return (
-        f"{listed(names, 12)} {verb} the decision: without {'it' if len(names) == 1 else 'them'} "
-        f"early fusion loses {listed(costs, 12)} of {metric}{each} (n = {n}). {alone}."
+        f"{listed(names, 12)} {'carries' if one else 'carry'} the decision: without "
+        f"{'it' if one else 'one of them'} early fusion loses {listed(costs, 12)} of {metric}"
+        f"{'' if one else ', in this order'} (n = {n}). {alone}."
     )
 
 
-def _ends(row: Any) -> str:
-    return f"{fixed(row['low'])} to {fixed(row['high'])}"
+def _ends(row: Mapping[str, Any]) -> str:
+    return f"{fixed(_known(row['low']))} to {fixed(_known(row['high']))}"
 
 
 def _drawn(found: FusionComparison, frame: pd.DataFrame, words: str) -> Markup:
@@ -144,7 +152,7 @@ def _drawn(found: FusionComparison, frame: pd.DataFrame, words: str) -> Markup:
         forest(a, left, words)
         values = [x for row in left for x in (row.estimate, row.low, *row.points) if x is not None]
         known = [x for x in values if math.isfinite(x)]
-        a.set_xlim(max(-1.0, min(known, default=0.0) - 0.04), 1.02)
+        upto_one(a, max(-1.0, min(known, default=0.0) - 0.04))
         forest(b, right, "minus the best single channel", names=False)
         b.axvline(0, color=SOFT, linewidth=0.9, zorder=1)
 
@@ -153,7 +161,7 @@ def _drawn(found: FusionComparison, frame: pd.DataFrame, words: str) -> Markup:
 
 
 def _gain(
-    row: dict[str, Any], found: FusionComparison, own: Trained, few: bool, look: tuple[str, str]
+    row: Mapping[Any, Any], found: FusionComparison, own: Trained, few: bool, look: tuple[str, str]
 ) -> Row:
     if row["model"] == found.best_single:
         return Row("", 0.0, said="best single", colour=look[0], marker=look[1])
@@ -193,8 +201,8 @@ def _by_group(each: Trained, metric: str) -> list[float]:
     return [measure(result.table(rows[where == name])) for name in np.unique(where)]
 
 
-def _channels(carriers: pd.DataFrame, words: str) -> Markup:
-    """What each channel does alone, and what is lost without it."""
+def _channels(carriers: pd.DataFrame, words: str, late: Mapping[str, float]) -> Markup:
+    """What each channel does alone, what is lost without it, and its say in late fusion."""
     if not len(carriers):
         return NOTHING
     rows = []
@@ -208,12 +216,24 @@ def _channels(carriers: pd.DataFrame, words: str) -> Markup:
                 "early fusion of all loses without it": fixed(_known(row["loss_without"])),
                 "95 % interval": _limits(row.get("low"), row.get("high")),
             }
+        if late:
+            line["share in late fusion"] = fixed(late.get(str(row["channel"])), 2)
         rows.append(line)
     return table(rows, "Channels")
 
 
+def late_shares(found: FusionComparison) -> dict[str, float]:
+    """Weight of each channel in late fusion of all, mean over folds; empty where there is none."""
+    for each in found.trained:
+        if each.entry.form == "late" and each.weights:
+            return {
+                name: float(np.mean([weights[name] for weights in each.weights]))
+                for name in each.entry.channels
+            }
+    return {}
+
+
 def _models(frame: pd.DataFrame, metric: str, words: str) -> list[dict[str, Any]]:
-    unit = plural(str(frame["unit"].iloc[0]))
     out = []
     for row in frame.to_dict("records"):
         gain = _known(row.get("over_best_single"))
@@ -221,17 +241,29 @@ def _models(frame: pd.DataFrame, metric: str, words: str) -> list[dict[str, Any]
             {
                 "form": row["form"],
                 "channels": row["channels"],
-                words: fixed(float(row[metric])),
-                "95 % interval": _limits(row["low"], row["high"]),
-                "over best single": _signed(gain) if gain is not None else "–",
-                "its interval": _limits(row.get("over_low"), row.get("over_high")),
-                unit: int(row["n"]),
-                "samples": int(row["samples"]),
+                words: _with(fixed(float(row[metric])), row["low"], row["high"]),
+                "over best single": _with(_signed(gain), row.get("over_low"), row.get("over_high")),
                 "parameters": int(row["parameters"]),
-                "training": span(float(row["seconds"])),
+                "training": tag("span", span(float(row["seconds"])), style="white-space:nowrap"),
             }
         )
     return out
+
+
+def _of_late(found: FusionComparison) -> str:
+    if not any(each.entry.form == "late" for each in found.trained):
+        return ""
+    return (
+        " Late fusion is made of the single channels' networks; its parameters and training are "
+        "theirs."
+    )
+
+
+def _with(value: str, low: Any, high: Any) -> Markup:
+    """A number and, in small, its interval."""
+    a, b = _known(low), _known(high)
+    ends = NOTHING if a is None or b is None else tag("small", f" {fixed(a)} to {fixed(b)}")
+    return tag("span", value, ends, class_="figures")
 
 
 def _limits(low: Any, high: Any) -> Markup:

@@ -34,8 +34,8 @@ def confusion_section(content: ClassifierContent, figures: Figures) -> Section:
         body += figures.figure(
             f"confusion-{'voted' if result is content.voted else 'own'}",
             confusion_figure(result),
-            f"Rows: what each {thing} is. Columns: what it was called by a model that saw no "
-            f"{content.thing} of its {content.group}. Colour: share of the row; numbers: counts "
+            f"Rows: what each {thing} is. Columns: what it was called by "
+            f"{content.unseen}. Colour: share of the row; numbers: counts "
             f"of {plural(thing)}.",
         )
         body += _loudest(result, thing)
@@ -91,7 +91,16 @@ def _draw(
             axes.text(j, i, text, ha="center", va="center", fontsize=size, color=ink_on(colour),
                       linespacing=1.15)  # fmt: skip
         axes.add_patch(
-            Rectangle((i - 0.5, i - 0.5), 1, 1, facecolor="none", edgecolor=INK, lw=1.0, zorder=3)
+            Rectangle(
+                (i - 0.5, i - 0.5),
+                1,
+                1,
+                facecolor="none",
+                edgecolor=INK,
+                lw=1.0,
+                zorder=3,
+                clip_on=False,
+            )
         )
         axes.text(n - 0.35, i, f"{counts[i].sum():,}", va="center", fontsize=8, color=SOFT)
     axes.text(n - 0.35, -0.75, "all", va="center", fontsize=8, color=SOFT)

@@ -13,6 +13,7 @@ from lucyte.learn.cross_validation import HELD_OUT, CrossValidation
 from lucyte.learn.fusion_comparison import FusionComparison
 from lucyte.networks.abstention import Calibration
 from lucyte.report.content import Picture
+from lucyte.report.wording import plural
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
 
@@ -77,8 +78,15 @@ class ClassifierContent:
 
     @property
     def group(self) -> str:
-        """What an independent unit is called; ``image`` where none was given is the thing."""
+        """What an independent unit is called."""
         return self.tested.unit
+
+    @property
+    def unseen(self) -> str:
+        """What a model had seen, for captions: a leaking split must not read like a sound one."""
+        if self.tested.leakage:
+            return f"a model that had seen other {plural(self.thing)} of its {self.group}"
+        return f"a model that saw no {self.thing} of its {self.group}"
 
     @property
     def levels(self) -> tuple[tuple[str, CrossValidation], ...]:

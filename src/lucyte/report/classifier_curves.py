@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,8 @@ def curves_section(content: ClassifierContent, figures: Figures) -> Section:
         "precision-recall",
         _recall_panels(result, rows, truth, names),
         "Each class against all others, over thresholds on its probability "
-        f"({basis(result, rows, thing)}, pooled over folds). AP: average precision. Dashed: what guessing reaches.{more}",
+        f"({basis(result, rows, thing)}, pooled over folds). AP: average precision. Dashed: what "
+        f"guessing reaches.{more}",
         wide=True,
     )
     return Section("curves", "Precision against recall", figure, link="Precision and recall")
@@ -66,7 +67,7 @@ def _recall_panels(
 
     def draw(figure: Figure) -> None:
         figure.set_layout_engine(None)  # the solver takes seconds over many panels
-        figure.subplots_adjust(left=0.55 / width, right=1 - 0.1 / width, bottom=0.5 / height,
+        figure.subplots_adjust(left=0.7 / width, right=1 - 0.1 / width, bottom=0.5 / height,
                                top=1 - 0.38 / height, wspace=0.18, hspace=0.5)  # fmt: skip
         grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, name in zip(grid, names, strict=False):
@@ -113,7 +114,7 @@ def learning_section(content: ClassifierContent, figures: Figures) -> Section:
     title = "How it learned"
     history = content.history
     if history is None or not len(history):
-        return Section("learning", title, absent="no training was recorded.", link="Learning")
+        return Section("learning", title, absent="No training was recorded.", link="Learning")
     table = history.copy()
     if "network" not in table:
         table["network"] = [f"fold {int(k) + 1}" if k >= 0 else "final" for k in table["fold"]]
@@ -136,28 +137,33 @@ def learning_section(content: ClassifierContent, figures: Figures) -> Section:
         f"One line per network ({int(ends.min())} to {int(ends.max())} epochs). Validation is on "
         f"groups inside the training folds, never on what was tested.{best}",
     )
-    return Section("learning", title, figure if shown else NOTHING, "nothing was recorded.",
+    return Section("learning", title, figure if shown else NOTHING, "Nothing was recorded.",
                    link="Learning")  # fmt: skip
 
 
 def _learning(axes: Axes, table: pd.DataFrame, column: str, networks: Sequence[str]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     quiet(axes)
     looks = styles(networks)
     few = len(networks) <= NAMED_NETWORKS
     for name in networks:
         own = table[table["network"].astype(str) == name].sort_values("epoch")
         values = own[column].astype(float).to_numpy()
-        look = {"color": looks[name].colour if few else INK, "alpha": 1.0 if few else 0.45}
+        look: dict[str, Any] = {
+            "color": looks[name].colour if few else INK,
+            "alpha": 1.0 if few else 0.45,
+        }
         axes.plot(own["epoch"], values, linewidth=1.3 if few else 0.8, label=name, **look)
         if column == "validation_balanced_accuracy" and np.isfinite(values).any():
             best = int(np.nanargmax(values))
             mark = looks[name].matplotlib_marker
             at = own["epoch"].iloc[best]
-            axes.plot(at, values[best], mark, markersize=6, markeredgecolor="white", **look)
+            axes.plot(at, values[best], mark, markersize=8, markeredgecolor="white", **look)
     words = column.removeprefix("validation_").replace("_", " ")
     where = "training" if column == "loss" else "validation"
     axes.set_title(f"{words}, {where}", fontsize=9)
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if few and len(networks) > 1 and column == "loss":
         axes.legend(frameon=False, fontsize=7.5)

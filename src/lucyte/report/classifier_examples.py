@@ -16,7 +16,7 @@ from lucyte.report.markup import tag
 from lucyte.report.palette import natural
 from lucyte.report.picture import data_address, shrink
 from lucyte.report.section import Figures, Section
-from lucyte.report.wording import count, short
+from lucyte.report.wording import count, plural, short
 
 TYPICAL = 4
 """Pictures per class."""
@@ -51,15 +51,15 @@ def examples_section(content: ClassifierContent, figures: Figures) -> Section:
     """Typical pictures of each class, then errors beside the class they were taken for."""
     title = "Look for yourself"
     if content.picture is None:
-        return Section("examples", title, absent="no pictures were given.", link="Examples")
+        return Section("examples", title, absent="No pictures were given.", link="Examples")
     typical = typical_rows(content.tested)
     wrong = confident_errors(content.tested)
     show = content.picture
     body = figures.figure(
         "typical",
         _typical(content.tested, typical, show),
-        f"Up to {TYPICAL} {content.thing}s of each class that were called right with a probability "
-        "near the median of those: neither the clearest nor the least clear.",
+        f"Up to {TYPICAL} {plural(content.thing)} of each class that were called right with a "
+        "probability near the median of those: neither the clearest nor the least clear.",
         wide=True,
     )
     if wrong:
@@ -153,7 +153,7 @@ def _error(
     tiles = [
         _tile(show(each.row), f"called {each.called} ({each.p:.2f})", "error"),
         _beside(typical, each.called, show, "typical"),
-        _beside(typical, each.truth, show, "its label, typical"),
+        _beside(typical, each.truth, show, "labelled, typical"),
     ]
     return tag("li", *tiles)
 

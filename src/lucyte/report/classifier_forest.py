@@ -80,6 +80,12 @@ def forest(axes: Axes, rows: Sequence[Row], label: str, *, names: bool = True) -
     axes.set_xlabel(label)
 
 
+def upto_one(axes: Axes, low: float) -> None:
+    """From ``low`` to a little over 1, without a tick where no score can be."""
+    axes.set_xlim(low, 1.0 + 0.025 * (1.0 - low))
+    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= 1.0 + 1e-9])
+
+
 def _apart(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Small steps up and down, in the order of the values, so that equal points are seen."""
     steps = np.array([0.0, 0.16, -0.16, 0.28, -0.28])

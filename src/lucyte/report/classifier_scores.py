@@ -12,7 +12,7 @@ from markupsafe import Markup
 from lucyte.learn.cross_validation import CrossValidation
 from lucyte.report.chart import chart
 from lucyte.report.classifier_content import ClassifierContent
-from lucyte.report.classifier_forest import Row, forest
+from lucyte.report.classifier_forest import Row, forest, upto_one
 from lucyte.report.classifier_numbers import WORDS, Measured, basis, fixed, limits, measured
 from lucyte.report.markup import NOTHING, join, tag
 from lucyte.report.palette import OKABE_ITO, natural
@@ -64,14 +64,15 @@ def scores_section(
     figure = figures.figure(
         "scores",
         _drawn(levels, content),
-        f"Scores of answers by models that saw no {content.thing} of the same {content.group}; "
+        f"Scores of answers, each by {content.unseen}; "
         f"diamonds are pooled over folds, {marks}; the dashed tick is what guessing reaches.",
     )
-    method = levels[0][2][0].interval.method
+    method = "none, fewer than 6 units" if few else levels[0][2][0].interval.method
     note = tag(
         "p",
-        f"Intervals: {method}. AUROC ranks the answers of different folds' models together; with "
-        "more than two classes it is the mean of one class against the rest.",
+        f"Intervals: {method}. Guessing: the commonest class for accuracy. AUROC ranks the answers "
+        "of different folds' models together; with more than two classes it is the mean of one "
+        "class against the rest.",
         class_="note",
     )
     return Section("scores", "How good it is", figure + table(rows, "Scores") + note, link="Scores")
@@ -123,7 +124,7 @@ def _drawn(levels: Sequence[Level], content: ClassifierContent) -> Markup:
         axes = figure.add_subplot()
         forest(axes, rows, f"score (n = {count(levels[0][2][0].interval.n, content.group)})")
         lowest = min([0.0, *(x.low for x in rows if x.low is not None)])
-        axes.set_xlim(lowest, 1.02)
+        upto_one(axes, lowest)
 
     told = "; ".join(f"{row.label} {fixed(row.estimate)}" for row in rows)
     return chart((WIDTH_IN, 0.75 + 0.33 * len(rows)), draw, f"Scores: {told}.")
@@ -191,7 +192,7 @@ def folds_section(content: ClassifierContent, figures: Figures) -> Section:
     title = "Fold by fold"
     result = content.levels[0][1]
     if result.folds < 2:
-        return Section("folds", title, absent="there is one fold only.", link="Folds")
+        return Section("folds", title, absent="There is one fold only.", link="Folds")
     told = [result.scores(k) for k in range(result.folds)]
     pooled = result.scores()
     rows = [
@@ -209,7 +210,7 @@ def folds_section(content: ClassifierContent, figures: Figures) -> Section:
         forest(axes, rows, "score")
         known = [x for row in rows for x in (*row.points, row.estimate) if math.isfinite(x)]
         low = min(known, default=0.0)
-        axes.set_xlim(max(-1.0, min(low - 0.05, 0.9)), 1.02)
+        upto_one(axes, max(-1.0, min(low - 0.05, 0.9)))
 
     alt = f"Five scores in {count(result.folds, 'fold')}, one circle per fold."
     figure = figures.figure(

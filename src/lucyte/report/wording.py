@@ -60,6 +60,8 @@ def count(n: int, noun: str) -> str:
 
 def plural(noun: str) -> str:
     """The plural of an English noun, regular ones only."""
+    if noun.endswith("nucleus"):
+        return noun[:-2] + "i"
     if re.search(r"[^aeiou]y$", noun):
         return noun[:-1] + "ies"
     if re.search(r"(s|x|ch|sh)$", noun):
