@@ -26,6 +26,7 @@ from lucyte.pipeline.label_consensus import (
     unknown_reasons,
     write_consensus,
 )
+from lucyte.pipeline.label_crops import cut_cells
 from lucyte.pipeline.label_folder import (
     SETTINGS,
     LabelFolder,
@@ -35,7 +36,7 @@ from lucyte.pipeline.label_folder import (
 )
 from lucyte.pipeline.label_images import choose_images
 from lucyte.pipeline.label_pictures import Pictures
-from lucyte.pipeline.label_sample import SAMPLED, cut_cells, gone, is_run
+from lucyte.pipeline.label_sample import SAMPLED, gone, is_run
 from lucyte.pipeline.label_server import LabelServer
 from lucyte.pipeline.label_session import Session, order_of
 from lucyte.pipeline.words import counted

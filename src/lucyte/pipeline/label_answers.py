@@ -27,8 +27,10 @@ REASONS = (
 WITHDRAWN = ""
 """State of an answer that was taken back."""
 LONGEST_NAME = 32
-RESERVED = ("labels", "adjudicated", "sample", "disagreements")
-"""Names of Lucyte's own files beside the annotators'."""
+RESERVED = (
+    "labels", "adjudicated", "sample", "disagreements", "agreement", "object_id", "image",
+)  # fmt: skip
+"""Names of Lucyte's own files beside the annotators', and of columns beside theirs."""
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,21 @@
-"""What annotators say together: agreement, disagreements, labels to train on."""
+"""What annotators say together: labels to train on, and those still apart."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from lucyte.io.atomic import write_json, write_text
+from lucyte.pipeline.label_agreement import agreements, as_json, finding, told_in_words
 from lucyte.pipeline.label_answers import UNKNOWN, WITHDRAWN, Answer, parse_answers
 from lucyte.pipeline.label_folder import Item, LabelFolder, LabelSettings
 from lucyte.pipeline.words import counted
-from lucyte.report.wording import interval, number
-from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.agreement_kappa import PairAgreement, pair_agreement
-from lucyte.stats.intervals import Interval
 
 LABELS, ADJUDICATED, DISAGREEMENTS = "labels.csv", "adjudicated.csv", "disagreements.csv"
 AGREEMENT = "agreement.json"
-ENOUGH = 0.6
-"""Kappa below which labels are no ground to train on (Landis and Koch's ``substantial``)."""
 
 
 @dataclass(frozen=True)
@@ -91,32 +83,6 @@ def read_labels_folder(folder: LabelFolder) -> Labels:
     return Labels(folder.settings(), items, first, again, settled)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Two sets of calls of the same things.
-
-    Attributes
-    ----------
-    first, second : str
-        Annotators; the same one twice for repeats.
-    found : PairAgreement
-    """
-
-    first: str
-    second: str
-    found: PairAgreement
-
-
-def agreements(labels: Labels) -> list[Judged]:
-    """Every two annotators with something in common, then each with himself."""
-    done = []
-    for a, b in combinations(sorted(labels.first), 2):
-        done += _judge(labels, (a, b), labels.first[a], labels.first[b])
-    for name in sorted(labels.first):
-        done += _judge(labels, (name, name), labels.first[name], labels.again[name])
-    return done
-
-
 def write_consensus(folder: LabelFolder, labels: Labels) -> list[str]:
     """Write ``labels.csv``, and with two annotators ``agreement.json`` and ``disagreements.csv``.
 
@@ -135,18 +101,18 @@ def write_consensus(folder: LabelFolder, labels: Labels) -> list[str]:
         written.append(LABELS)
     else:
         (folder / LABELS).unlink(missing_ok=True)
-    judged = agreements(labels)
+    judged = agreements(labels.items, labels.settings, labels.first, labels.again)
     if judged:
-        told = {
-            "pairs": [_as_json(each, labels.settings) for each in judged],
-            "findings": [_finding(each, labels.settings).to_json() for each in judged],
+        found = {
+            "pairs": [as_json(each, labels.settings) for each in judged],
+            "findings": [finding(each, labels.settings).to_json() for each in judged],
         }
-        write_json(folder / AGREEMENT, told)
+        write_json(folder / AGREEMENT, found)
         written.append(AGREEMENT)
     if len(labels.first) > 1:
         write_text(folder / DISAGREEMENTS, _disagreements(labels))
         written.append(DISAGREEMENTS)
-    lines = [line for each in judged for line in _told(each, labels.settings)]
+    lines = [line for each in judged for line in told_in_words(each, labels.settings)]
     lines += [f"Wrote {folder.root}: {', '.join(written)} ({counted(len(rows), 'label')})."] * bool(
         written
     )
@@ -159,22 +125,6 @@ def _showings(path: Path, known: set[str]) -> tuple[dict[str, Answer], dict[str,
         if answer.state != WITHDRAWN and object_id in known:
             found[min(showing, 2) - 1][object_id] = answer
     return found
-
-
-def _judge(
-    labels: Labels, who: tuple[str, str], a: Mapping[str, Answer], b: Mapping[str, Answer]
-) -> list[Judged]:
-    both = [item for item in labels.items if item.object_id in a and item.object_id in b]
-    if not both:
-        return []
-    found = pair_agreement(
-        [a[item.object_id].state for item in both],
-        [b[item.object_id].state for item in both],
-        [item.group or item.object_id for item in both],
-        labels.settings.states,
-        seed=labels.settings.seed,
-    )
-    return [Judged(*who, found)]
 
 
 def _label(labels: Labels, item: Item) -> dict[str, str] | None:
@@ -233,106 +183,6 @@ def _table(rows: Sequence[Mapping[str, str]], head: Sequence[str] = ()) -> str:
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
-
-
-def _as_json(each: Judged, settings: LabelSettings) -> dict[str, Any]:
-    found = each.found
-    return {
-        "first": each.first,
-        "second": each.second,
-        "n": found.n,
-        "unit": settings.unit,
-        "kappa": _interval(found.kappa),
-        "observed": _interval(found.observed),
-        "classes": list(found.classes),
-        "confusion": found.confusion.tolist(),
-        "per_class": {
-            own.name: {
-                "specific": _interval(own.specific),
-                "both": own.both,
-                "first": own.first,
-                "second": own.second,
-            }
-            for own in found.per_class
-        },
-    }
-
-
-def _interval(found: Interval) -> dict[str, Any]:
-    known = math.isfinite(found.estimate)
-    return {
-        "estimate": found.estimate if known else None,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "method": found.method,
-    }
-
-
-def _finding(each: Judged, settings: LabelSettings) -> Finding:
-    kappa, same = each.found.kappa, each.first == each.second
-    verdict: Verdict = "inconclusive"
-    if kappa.estimate < ENOUGH:
-        verdict = "fail"
-    elif kappa.low is not None and kappa.low >= ENOUGH:
-        verdict = "pass"
-    who = f"{each.first} with {each.first}'s own repeats" if same else _pair(each)
-    return Finding(
-        name=f"labels.{'repeat' if same else 'agreement'}",
-        question=f"Does {each.first} call a cell the same twice?"
-        if same
-        else f"Do {_pair(each)} call the same cells the same?",
-        verdict=verdict,
-        statistic=kappa.estimate,
-        low=kappa.low,
-        high=kappa.high,
-        n=kappa.n,
-        unit=settings.unit,
-        assumed=("annotators answered without talking about the cells",) if not same else (),
-        why=f"{who}: {_share(each.found.observed.estimate)} of {each.found.n} called alike; kappa "
-        f"{number(kappa.estimate)} where at least {ENOUGH} is wanted.",
-        statistic_name="Cohen's kappa",
-        group="data",
-    )
-
-
-def _told(each: Judged, settings: LabelSettings) -> list[str]:
-    """Agreement of two in a few lines."""
-    found, kappa = each.found, each.found.kappa
-    spread = interval(kappa.low, kappa.high)
-    who = f"{each.first}, same pictures twice" if each.first == each.second else _pair(each)
-    units = counted(kappa.n, settings.unit)
-    said = f"{found.n} pictures" + ("" if settings.unit == "image" else f" in {units}")
-    sure = f" ({spread})" if spread else f" ({kappa.method})"
-    lines = [
-        f"{who}: kappa {number(kappa.estimate)}{sure}, "
-        f"{_share(found.observed.estimate)} alike, {said}."
-    ]
-    if each.first != each.second:
-        known = [own for own in found.per_class if own.first or own.second]
-        shares = ", ".join(f"{own.name} {number(own.specific.estimate, 2)}" for own in known)
-        lines.append(f"  Agreement per class: {shares}.")
-        off = [
-            (int(found.confusion[i, k]), a, b)
-            for i, a in enumerate(found.classes)
-            for k, b in enumerate(found.classes)
-            if i != k and found.confusion[i, k]
-        ]
-        if off:
-            many, a, b = max(off)
-            lines.append(
-                f"  Apart on {sum(n for n, _, _ in off)}; most often {each.first} says {a} and "
-                f"{each.second} {b} ({many})."
-            )
-    return lines
-
-
-def _pair(each: Judged) -> str:
-    return f"{each.first} and {each.second}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f} %"
 
 
 def unknown_reasons(answers: Mapping[str, Answer]) -> int:

@@ -250,4 +250,11 @@ def _item(row: dict[str, str]) -> Item:
     fixed = ("object_id", "image", "mask", "group")
     box = [row.pop(name) for name in ("x0_px", "y0_px", "x1_px", "y1_px") if name in row]
     levels = {name: value for name, value in row.items() if name not in fixed}
-    return Item(*(row[name] for name in fixed), levels=levels, box=tuple(int(each) for each in box))
+    return Item(
+        object_id=row["object_id"],
+        image=row["image"],
+        mask=row["mask"],
+        group=row["group"],
+        levels=levels,
+        box=tuple(int(each) for each in box),
+    )

@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from lucyte.io.files import list_images
 from lucyte.io.labelled import LabelledItem, SampleOptions, find_labelled
-from lucyte.io.merge import choose_limits
 from lucyte.io.open import open_image
 from lucyte.learn.splits import even_sample
 from lucyte.measure.frame import NAMELESS
 from lucyte.pipeline.label_folder import Item
-from lucyte.pipeline.label_sample import Cells
+from lucyte.pipeline.label_sample import Cells, common_limits
 from lucyte.pipeline.progress import step
 from lucyte.schema.errors import InputError, LucyteError
 from lucyte.schema.image import channel_names
@@ -47,7 +46,10 @@ def choose_images(images: Path, into: Path, count: int, seed: int, *, quiet: boo
     """
     list_images(images)  # says what is wrong with a path in the words of images, not of classes
     found = find_labelled(images, SampleOptions(training=False))
-    items, notes, limits, sizes = [], [], {}, set()
+    items: list[Item] = []
+    notes: list[str] = []
+    limits: dict[str, tuple[float, float]] = {}
+    sizes: set[float | None] = set()
     pictures = [each for each in found.items if each.path is not None and _plain(each)]
     notes += [f"{len(found.items) - len(pictures)} images with odd names are left out."] * (
         len(pictures) < len(found.items)
@@ -74,9 +76,8 @@ def choose_images(images: Path, into: Path, count: int, seed: int, *, quiet: boo
     if not items:
         raise InputError(images, "none of its images can be read:", notes[0])
     for names, seen in sampled.items():
-        flat = np.concatenate([each.reshape(len(names), -1) for each in seen], axis=1)
-        rgb = names == RGB and flat.dtype == np.uint8
-        limits |= dict.fromkeys(RGB, (0.0, 255.0)) if rgb else choose_limits(flat[:, None], names)
+        rgb = names == RGB and seen[0].dtype == np.uint8
+        limits |= dict.fromkeys(RGB, (0.0, 255.0)) if rgb else common_limits(seen, names)
     return Cells(
         items=tuple(items),
         limits=limits,
@@ -115,7 +116,7 @@ def _look(
         return size, channel_names(image) or (NAMELESS,), None
     pixels, names = read_whole(path, series)
     step = max(1, int(np.sqrt(pixels[0].size / 2**16)))
-    return size, names, pixels[:, ::step, ::step]
+    return size, names, np.nan_to_num(pixels[:, ::step, ::step])
 
 
 def _plain(each: LabelledItem) -> bool:

@@ -2,6 +2,7 @@
 const $ = (id) => document.getElementById(id);
 const CHANNEL_KEYS = "sdfghjkl";
 const AHEAD = 3;
+const CLOSER = 1.6;
 
 const looks = { channel: -1, contrast: 0, outline: true, own: false, closer: false };
 const pictures = new Map();
@@ -64,11 +65,15 @@ function colours(picture, only) {
   channels.forEach((channel, c) => {
     if (only >= 0 && c !== only) return;
     const [low, high] = looks.own ? channel.own : channel.limits;
-    const gain = 2 ** looks.contrast / (high - low);
     const colour = alone ? [1, 1, 1] : channel.colour;
     const share = alone ? 1 : channel.share;
+    // Transmitted light stays as it is beneath fluorescence; alone it is stretched about its middle.
+    const light = channel.share < 1;
+    const boost = light && !alone ? 1 : 2 ** looks.contrast;
+    const zero = light ? (low + high) / 2 - (high - low) / (2 * boost) : low;
+    const gain = boost / (high - low);
     for (let i = 0; i < size; i++) {
-      const value = Math.min(1, Math.max(0, (planes[c * size + i] - low) * gain)) * share;
+      const value = Math.min(1, Math.max(0, (planes[c * size + i] - zero) * gain)) * share;
       for (let k = 0; k < 3; k++) sum[3 * i + k] += value * colour[k];
     }
   });
@@ -91,7 +96,7 @@ function paint(canvas, picture, only, large) {
   scratch.height = picture.height;
   scratch.getContext("2d").putImageData(colours(picture, only), 0, 0);
   const pen = canvas.getContext("2d");
-  const zoom = looks.closer && large ? 2 : 1;
+  const zoom = looks.closer && large ? CLOSER : 1;
   const shown = [picture.width / zoom, picture.height / zoom];
   const scale = Math.min(wide / shown[0], high / shown[1]);
   const from = [(picture.width - shown[0]) / 2, (picture.height - shown[1]) / 2];
