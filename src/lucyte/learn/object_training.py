@@ -38,7 +38,7 @@ class TrainingSettings:
     check_every : int
         Steps between validations.
     patience : int
-        Validations without a better one before training stops.
+        Validations without a better one before training stops, in its second half.
     device : str
         ``cpu`` or ``cuda``.
     about : str
@@ -153,7 +153,8 @@ def train_objects(
             state.waited += 1
         run.checkpoint(folder, state)
         told(row)
-        if state.waited >= settings.patience:
+        # The rate falls as a cosine: what it brings comes late, so nobody gives up before half.
+        if state.waited >= settings.patience and 2 * (step + 1) > settings.steps:
             break
     network.load_state_dict(best)
     return network.eval(), state

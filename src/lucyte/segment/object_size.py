@@ -114,7 +114,8 @@ def find_scale(
 
     looks = [look(ratio) for ratio in _ratios(max(image.shape[1:]))]
     if not any(each.size_px for each in looks):
-        looks = [look(FINER_STILL)]
+        # Smaller than any look shows them, or as large as the image itself.
+        looks = [look(FINER_STILL), look(max(image.shape[1:]) / config.diameters_px[1])]
     best = max(looks, key=lambda each: each.seen)
     if best.size_px is None or fits(best.size_px, config):
         return best if best.size_px else None
