@@ -61,7 +61,7 @@ def main() -> None:
     ask.add_argument("--patch", type=int, default=350)
     ask.add_argument("--overlap", type=float, default=0.0)
     ask.add_argument("--least", type=float, default=0.10)
-    ask.add_argument("--threads", type=int, default=1)
+    ask.add_argument("--threads", type=int, default=0)
     ask.add_argument("--repeats", type=int, default=3)
     got = ask.parse_args()
     stack = make_stack(got.planes, got.side)

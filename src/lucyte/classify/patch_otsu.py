@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -110,9 +111,16 @@ def plane_of(image: xr.DataArray, c: int, z: int) -> npt.NDArray[Any]:
     return np.asarray(image.data[c, z])
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def share(work: Any, items: list[Any], threads: int) -> list[Any]:
-    """Do ``work`` on interleaved shares of the items, one per thread; results in that order."""
-    n = max(1, min(threads, len(items)))
+    """Do ``work`` on interleaved shares of the items, one per thread (0: per core)."""
+    n = max(1, min(threads or cores(), len(items)))
     if n == 1:
         return [work(items)]
     with ThreadPoolExecutor(n) as pool:

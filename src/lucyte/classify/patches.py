@@ -41,6 +41,7 @@ class PatchSettings:
     angle_deg : float
         Turns whole planes before they are cut.
     threads : int
+        As many planes are in memory at once; 0 for one per core.
     """
 
     side_px: int = 350
@@ -50,7 +51,7 @@ class PatchSettings:
     exclude: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     angle_deg: float = 0.0
-    threads: int = 1
+    threads: int = 0
 
     def __post_init__(self) -> None:
         step_px(self.side_px, self.overlap)
@@ -191,12 +192,20 @@ def cut_patches(
     stack = as_stack(image, patches.name, settings)
     if out is None:
         out = np.empty((len(kept), stack.sizes["C"], side, side), stack.dtype)
-    for z, rows in kept.groupby("z", sort=True):
-        for c in range(stack.sizes["C"]):
-            plane = _plane(stack, c, int(str(z)), settings)
-            for n, y, x in zip(rows.index, rows["y0_px"], rows["x0_px"], strict=True):
-                out[n, c] = plane[y : y + side, x : x + side]
-    return out
+    target: npt.NDArray[Any] = out
+    places = {
+        int(str(z)): list(zip(rows.index, rows["y0_px"], rows["x0_px"], strict=True))
+        for z, rows in kept.groupby("z")
+    }
+
+    def cut(mine: list[tuple[int, int]]) -> None:
+        for c, z in mine:
+            plane = _plane(stack, c, z, settings)
+            for n, y, x in places[z]:
+                target[n, c] = plane[y : y + side, x : x + side]
+
+    share(cut, [(c, z) for c in range(stack.sizes["C"]) for z in places], settings.threads)
+    return target
 
 
 def at_side(patches: StackPatches, side_px: int) -> StackPatches:
