@@ -6,11 +6,11 @@ import os
 import sys
 from typing import Any
 
-from lucyte.cli import checks, images, objects, plate, training
+from lucyte.cli import checks, classifying, images, labelling, objects, plate, screening, training
 from lucyte.cli.app import app
 from lucyte.schema.errors import LucyteError
 
-VERBS = (images, plate, objects, training, checks)
+VERBS = (images, plate, objects, labelling, training, classifying, screening, checks)
 """Modules whose commands join the application; in this order the help lists them."""
 STOPPED = 130
 """What typer exits with when a person presses Ctrl-C."""

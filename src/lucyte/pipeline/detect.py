@@ -102,9 +102,11 @@ def _detect_field(task: DetectTask) -> Detected:
     finders = open_finders(settings, Path())
     tables, panel = [pd.DataFrame(columns=list(COLUMNS))], None
     problems: list[str] = []
+    hint: float | None = None
     for time_index, pixels in readable_frames(here, task.plan, problems):
         if each.method == "network":
-            found = find_with(pixels, each, finders)
+            found = find_with(pixels, each, finders, hint)
+            hint = hint or (found.diameter_px if np.isfinite(found.diameter_px) else None)
         else:
             found = _classical(segment_frame(pixels, settings).labels[each.kind])
         table = pd.DataFrame(found.boxes, columns=list(BOX))

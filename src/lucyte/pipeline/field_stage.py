@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ class FieldTables:
     flags: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, str]] = field(default_factory=list)
     corrections: set[str] = field(default_factory=set)
+    hints: dict[str, float] = field(default_factory=dict)
 
 
 def run_field(task: FieldTask) -> dict[str, Any]:
@@ -175,7 +176,9 @@ def _one_frame(
         write_image(task.root / "plate.zarr", here, time_index, pixels)
     corrected, done = correct_frame(pixels, plan.correct, task.fit)
     tables.corrections.update(done)
-    found = _find_objects(task, time_index, corrected)
+    found = _find_objects(task, time_index, corrected, tables.hints)
+    # The first frame that shows objects tells the later ones how large they are.
+    tables.hints = {**found.diameters_px, **tables.hints}
     table = measure_frame(corrected, found, plan.measure, here.pixel_size_um)
     for kind, labels in found.labels.items():
         write_labels(task.root / "plate.zarr", here, kind, time_index, labels)
@@ -184,11 +187,13 @@ def _one_frame(
     sampler.add(corrected, found, named, time_index)
 
 
-def _find_objects(task: FieldTask, time_index: int, pixels: xr.DataArray) -> FrameObjects:
+def _find_objects(
+    task: FieldTask, time_index: int, pixels: xr.DataArray, hints: Mapping[str, float]
+) -> FrameObjects:
     plan, here, root = task.plan, task.field, task.root.resolve()
     if plan.input.labels is None:
         finders = open_finders(plan.segment, root)
-        return segment_frame(pixels, plan.segment, here.pixel_size_um, finders)
+        return segment_frame(pixels, plan.segment, here.pixel_size_um, finders, hints)
     kind = plan.segment.objects[0].kind
     path = label_path(root / plan.input.labels, here, time_index)
     labels = check_labels(read_labels(path), str(path))

@@ -26,6 +26,8 @@ HERE = "127.0.0.1"
 MOST_BYTES = 4096
 """Of an answer."""
 PATIENCE_S = 30
+POLL_S = 0.05
+"""How long an end may take to be noticed."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -86,7 +88,9 @@ class LabelServer:
                 "leave --port out for a free one."
             ) from None
         self.port = int(self._http.server_address[1])
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": POLL_S}, daemon=True
+        )
 
     @property
     def address(self) -> str:
@@ -98,7 +102,8 @@ class LabelServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more; requests that are being answered end first."""
+        """Answer no more; an answer that is being written is written first."""
+        self._session.end()
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()

@@ -91,7 +91,7 @@ class Session:
         said: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._settings, self._log, self._lock = settings, log, threading.Lock()
-        self._adjudicates = said is not None
+        self._adjudicates, self._ended = said is not None, False
         told = said or {}
         self.row = [
             Showing(
@@ -176,7 +176,14 @@ class Session:
             self._keep(last, WITHDRAWN, "", 0.0)
             return {"key": last.key, **self._told(last)}
 
+    def end(self) -> None:
+        """Keep no more answers; returns when the last one is on the disk."""
+        with self._lock:
+            self._ended = True
+
     def _keep(self, shown: Showing, state: str, reason: str, seconds: float) -> None:
+        if self._ended:
+            raise UsageError("the program has ended; start it again with the same command.")
         at = (shown.item.object_id, shown.showing)
         before = self._log.answers.get(at)
         revision = before.revision + 1 if before else 1

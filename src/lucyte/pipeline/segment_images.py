@@ -99,11 +99,13 @@ def segment_images(
 def _segment_field(task: SegmentTask) -> tuple[str, pd.DataFrame, list[str], Panel | None]:
     here, tables = task.field, []
     problems: list[str] = []
+    hints: dict[str, float] = {}
     panel: Panel | None = None
     main = main_kind([each.kind for each in task.plan.segment.objects])
     for time_index, pixels in readable_frames(here, task.plan, problems):
         finders = open_finders(task.plan.segment, Path())
-        found = segment_frame(pixels, task.plan.segment, here.pixel_size_um, finders)
+        found = segment_frame(pixels, task.plan.segment, here.pixel_size_um, finders, hints)
+        hints = {**found.diameters_px, **hints}
         if "Z" in pixels.dims:
             table = measure_volume(pixels, found, here.pixel_size_um)
         else:

@@ -52,12 +52,15 @@ class FrameObjects:
         Detection score of object ``k`` where the method gives one.
     uncertainty : mapping of kind to float array
         How much object ``k`` changes when the image is mirrored, 0 to 1, where it was tried.
+    diameters_px : mapping of kind to float
+        Typical diameter that a network worked at; a hint for other frames of the same field.
     """
 
     labels: Mapping[str, Labels]
     parents: Mapping[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     uncertainty: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    diameters_px: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shapes = {kind: array.shape for kind, array in self.labels.items()}

@@ -27,6 +27,7 @@ def segment_frame(
     settings: SegmentSettings,
     pixel_size_um: float | None = None,
     finders: Mapping[str, Finder] | None = None,
+    hints: Mapping[str, float] | None = None,
 ) -> FrameObjects:
     """Find the objects of one frame.
 
@@ -42,6 +43,8 @@ def segment_frame(
         methods work in px.
     finders : mapping of str to Finder
         The opened model of each ``model`` that the settings name.
+    hints : mapping of kind to float
+        ``diameters_px`` of another frame of the same field; saves the search for the size.
 
     Returns
     -------
@@ -58,6 +61,7 @@ def segment_frame(
     labels: dict[str, Labels] = {}
     sure: dict[str, npt.NDArray[np.float64]] = {}
     moves: dict[str, npt.NDArray[np.float64]] = {}
+    sizes: dict[str, float] = {}
     for each in settings.objects:
         if each.kind in labels:
             raise UsageError(f"segment.objects: {each.kind!r} is listed twice; keep one of them.")
@@ -65,7 +69,9 @@ def segment_frame(
             if "Z" in image.dims:
                 labels[each.kind] = _stacked(image, each, finders or {}, pixel_size_um)
                 continue
-            found = find_with(image, each, finders or {})
+            found = find_with(image, each, finders or {}, (hints or {}).get(each.kind))
+            if np.isfinite(found.diameter_px):
+                sizes[each.kind] = found.diameter_px
             labels[each.kind] = found.labels
             sure[each.kind] = np.concatenate([[np.nan], found.scores]).astype(np.float64)
             if found.uncertainty is not None:
@@ -74,7 +80,7 @@ def segment_frame(
             labels[each.kind] = find_classical(image, each, labels, pixel_size_um)
     named = {each.kind: each.parent for each in settings.objects}
     parents = _parents(labels, named)
-    return FrameObjects(labels=labels, parents=parents, scores=sure, uncertainty=moves)
+    return FrameObjects(labels, parents, sure, moves, sizes)
 
 
 def _stacked(

@@ -1,0 +1,227 @@
+"""States: train a classifier on labelled pictures, and let it answer."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lucyte.cli.app import app
+from lucyte.cli.options import (
+    ChannelMap,
+    Device,
+    Engine,
+    Out,
+    Pages,
+    PixelSize,
+    Quiet,
+    Seed,
+    Select,
+    names,
+    next_step,
+    read_options,
+)
+from lucyte.cli.training import training
+from lucyte.schema.errors import UsageError, unknown
+
+Data = Annotated[
+    Path,
+    typer.Argument(help="A folder per class, a CSV (image, state ...), or an array with a CSV."),
+]
+LabelColumn = Annotated[
+    str, typer.Option(help="Column of the class; default state, label or class.")
+]
+GroupColumn = Annotated[str, typer.Option(help="Column of the independent unit.")]
+GroupRegex = Annotated[str, typer.Option(help="What of a path is the independent unit.")]
+Masks = Annotated[str, typer.Option(help="Column, folder or array of the cells' own masks.")]
+SidePx = Annotated[
+    int, typer.Option(min=0, help="Side of the samples in px; default the pictures' own.")
+]
+Fit = Annotated[
+    str, typer.Option(help="How other sizes get there: keep-scale (cut or pad) or resample.")
+]
+Array = Annotated[str, typer.Option(help="Which array of an .npz.")]
+Axes = Annotated[str, typer.Option(help="Of an array: NCYX, NYXC or NYX.")]
+PatchPx = Annotated[int, typer.Option(min=0, help="Cut z-stacks into patches of this side.")]
+
+
+@training.command(
+    "classify",
+    short_help="Tell states apart: learn from labelled pictures, cells or stacks.",
+    epilog="Example: lucyte train classify pictures/ --group-regex '(plate[0-9]+)' -o model   "
+    "Which channel carries it: --compare --minutes 90   Stacks: --patch-px 350",
+)
+def train_classify(
+    data: Data,
+    out: Out = Path("model"),
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    label_column: LabelColumn = "",
+    channels: ChannelMap = "",
+    use: Annotated[
+        str, typer.Option(help="Channels to look at, A,B; with mask:cell only the cell is seen.")
+    ] = "",
+    encoder: Annotated[
+        str, typer.Option(help="small, resnet50, vit, dinov2 or convnext.")
+    ] = "small",
+    form: Annotated[
+        str, typer.Option(help="early, intermediate, late or single:CHANNEL.")
+    ] = "early",
+    weights: Annotated[
+        str, typer.Option(help="Pretrained encoder: a folder or a name on the hub.")
+    ] = "",
+    folds: Annotated[int, typer.Option(min=2, help="Whole groups per fold.")] = 5,
+    held_out: Annotated[str, typer.Option(help="Groups set aside before anything else, A,B.")] = "",
+    compare: Annotated[
+        bool, typer.Option(help="Train every fusion and every combination of channels alike.")
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Of training in all; 0: until it stops by itself.")
+    ] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 100,
+    tune: Annotated[int, typer.Option(min=0, help="Trials of a search for settings.")] = 0,
+    wanted_error: Annotated[
+        float, typer.Option(min=0, max=1, help='Say "unknown" so that errors stay below this.')
+    ] = 0.0,
+    patch_px: PatchPx = 0,
+    patch_overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Of patches.")] = 0.0,
+    min_foreground: Annotated[
+        float, typer.Option(min=0, max=1, help="Sparser patches are dropped.")
+    ] = 0.05,
+    exclude_channel: Annotated[
+        str, typer.Option(help="Not looked at in stacks, e.g. the nuclear one: A,B.")
+    ] = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    allow_leakage: Annotated[
+        bool, typer.Option(help="Split at random, groups on both sides; everything is marked.")
+    ] = False,
+    licence: Annotated[str, typer.Option(help="Of the data, for the model card.")] = "unknown",
+    device: Device = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train and test a classifier: whole groups held out, guards asked first, a page to read.
+
+    Writes MODEL/report.html, predictions.csv (out-of-fold), scores.csv, evidence.json beside the
+    model itself.
+    """
+    from lucyte.classify.patches import PatchSettings
+    from lucyte.learn.image_learner import ImageSettings
+    from lucyte.learn.image_training import TrainingSettings
+    from lucyte.networks.engine import choose_engine
+    from lucyte.pipeline.train_classifier import ClassifierRequest, train_classifier
+
+    reading = _sample_reading(
+        (channels, select, pages),
+        label_column=label_column,
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    patches = None
+    if patch_px:
+        patches = PatchSettings(
+            side_px=patch_px,
+            overlap=patch_overlap,
+            min_foreground=min_foreground,
+            exclude=names(exclude_channel),
+        )
+    elif exclude_channel or patch_overlap:
+        raise UsageError("--exclude-channel and --patch-overlap are of stacks; give --patch-px.")
+    request = ClassifierRequest(
+        data=data,
+        out=out,
+        options=reading,
+        patches=patches,
+        use=names(use),
+        settings=ImageSettings(
+            form=form,
+            encoder=encoder,
+            weights=weights or None,
+            wanted_error=wanted_error or None,
+            training=TrainingSettings(epochs=epochs, device=choose_engine("torch", device)[1]),
+        ),
+        folds=folds,
+        held_out=names(held_out),
+        compare=compare,
+        minutes=minutes,
+        trials=tune,
+        allow_leakage=allow_leakage,
+        licence=licence,
+        seed=seed,
+        command=shlex.join(["lucyte", *sys.argv[1:]]),
+        quiet=quiet,
+    )
+    print(train_classifier(request))
+    next_step(f"open {out / 'report.html'}")
+
+
+@app.command(epilog="Example: lucyte classify pictures/ -o out --model my-states")
+def classify(
+    data: Annotated[
+        Path, typer.Argument(help="Pictures or stacks: a folder, a CSV, or an array with a CSV.")
+    ],
+    model: Annotated[Path, typer.Option("--model", help="A folder of lucyte train classify.")],
+    out: Out = Path("classified"),
+    channels: ChannelMap = "",
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    pixel_size_um: PixelSize = None,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Say the state of every picture: OUT/states.parquet and OUT/overview.png."""
+    from lucyte.pipeline.classify import ClassifyRequest, classify_pictures
+
+    reading = _sample_reading(
+        (channels, select, pages),
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    request = ClassifyRequest(data, out, model, reading, pixel_size_um, engine, device, quiet)
+    print(classify_pictures(request))
+    next_step(f"lucyte validate {shlex.quote(str(out))} TRUTH.csv --task classification")
+
+
+def _sample_reading(files: tuple[str, list[str] | None, str], **said: Any) -> Any:
+    """How labelled pictures are read; ``files``: channels, select and pages as typed."""
+    from lucyte.io.labelled import SampleOptions
+
+    for name, allowed in (("fit", ("keep-scale", "resample")), ("axes", ("NCYX", "NYXC", "NYX"))):
+        if said.get(name) and said[name] not in allowed:
+            raise unknown(name, said[name], allowed)
+    text, select, pages = files
+    plain = "=" not in text  # A,B names the planes of an array; NEW=OLD renames
+    given = read_options("" if plain else text, select, pages)
+    channels: Any = names(text) if plain else given["channels"]
+    selected = {axis: int(place) for axis, place in given["select"].items()}
+    side = said.pop("side_px", 0) or None
+    return SampleOptions(
+        channels=channels, select=selected, pages=given["pages"], side_px=side, **said
+    )
