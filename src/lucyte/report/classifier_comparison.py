@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 9.3
+MOST_TOGETHER = 24
+"""A forest of more models may be parted between printed pages."""
 LOOKS = {
     "single": ("#5b6670", "o"),
     "early": ("#0072B2", "D"),
@@ -57,7 +59,7 @@ def comparison_section(content: ClassifierContent, figures: Figures) -> Section:
         f"single channel ({found.best_single.removeprefix('single ')}), paired on the same "
         f"{plural(content.thing)}; {marks}. The best single channel was chosen on these very "
         "answers, which favours it; intervals are not corrected for the number of models.",
-        wide=True,
+        wide=len(frame) > MOST_TOGETHER,
     )
     body = join(
         [

@@ -49,7 +49,6 @@ def curves_section(content: ClassifierContent, figures: Figures) -> Section:
         "Each class against all others, over thresholds on its probability "
         f"({basis(result, rows, thing)}, pooled over folds). AP: average precision. Dashed: what "
         f"guessing reaches.{more}",
-        wide=True,
     )
     return Section("curves", "Precision against recall", figure, link="Precision and recall")
 
