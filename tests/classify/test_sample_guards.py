@@ -68,9 +68,6 @@ def test_planted_light_is_announced(shortcut: str) -> None:
 
 def test_a_level_that_is_the_class_is_announced() -> None:
     got = asked(world("well"))
-    assert got["data.level.well"].statistic == 1.0
-    assert got["data.level.well"].verdict == "inconclusive"
-    assert "a random split of pictures would be given that" in got["data.level.well"].why
     assert got["data.position"].verdict == "fail"
     assert "Each column holds one class of state only" in got["data.position"].why
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,7 +114,14 @@ def _design(samples: Samples) -> tuple[Finding, ...]:
 
 
 def _levels(samples: Samples) -> dict[str, tuple[str, ...]]:
-    """Levels that can tell anything, the groups among them: two values or more, some shared."""
+    """Levels that can tell anything, the groups among them: two values or more, some shared.
+
+    Where the class was assigned to whole groups, two or more for each class, the groups and what
+    lies within them tell it by design; holding groups out answers for that: they are not asked.
+    """
+    pairs = Counter(label for label, _ in set(zip(samples.labels, samples.groups, strict=True)))
+    several = all(count > 1 for count in pairs.values())
+    assigned = several and _nested(samples.groups, samples.labels)
     levels = dict(samples.levels)
     if samples.grouped and samples.groups not in levels.values():
         name = samples.unit
@@ -122,8 +131,15 @@ def _levels(samples: Samples) -> dict[str, tuple[str, ...]]:
     return {
         name: values
         for name, values in levels.items()
-        if 2 <= len(set(values)) <= len(samples) // 2 and "" not in values
+        if 2 <= len(set(values)) <= len(samples) // 2
+        and "" not in values
+        and not (samples.grouped and assigned and _nested(values, samples.groups))
     }
+
+
+def _nested(inner: Sequence[str], outer: Sequence[str]) -> bool:
+    """Whether every value of ``inner`` lies within one of ``outer``."""
+    return len(set(zip(inner, outer, strict=True))) == len(set(inner))
 
 
 @dataclass(frozen=True)

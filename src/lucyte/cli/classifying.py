@@ -82,6 +82,9 @@ def train_classify(
         float, typer.Option(min=0, help="Of training in all; 0: until it stops by itself.")
     ] = 0.0,
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 100,
+    turns: Annotated[
+        int, typer.Option(help="Views averaged when asked: 1, 4 or 8; as many times the time.")
+    ] = 1,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search for settings.")] = 0,
     wanted_error: Annotated[
         float, typer.Option(min=0, max=1, help='Say "unknown" so that errors stay below this.')
@@ -152,6 +155,7 @@ def train_classify(
             encoder=encoder,
             weights=weights or None,
             wanted_error=wanted_error or None,
+            turns=turns,
             training=TrainingSettings(epochs=epochs, device=choose_engine("torch", device)[1]),
         ),
         folds=folds,

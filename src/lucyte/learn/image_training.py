@@ -69,13 +69,13 @@ class TrainingSettings:
 
     epochs: int = 100
     patience: int = 15
-    batch: int = 64
-    rate: float = 2e-3
+    batch: int = 32
+    rate: float = 3e-3
     last_rate: float = 0.02
     l2: float = 0.02
     smoothing: float = 0.05
     class_weights: str = "root"
-    average: float = 0.98
+    average: float = 0.99
     budget_s: float | None = None
     device: str = "cpu"
     bf16: bool = True

@@ -46,7 +46,7 @@ def classifier_page(
             facts=_facts(settings, seed, trained),
             voted=trained.voted,
             calibration=model.calibration,
-            temperatures={},
+            temperatures=trained.temperatures,
             protocol=_protocol(settings),
             thing="patch" if cut else "picture",
             source="stack",
@@ -65,6 +65,9 @@ def _facts(settings: ImageSettings, seed: int, trained: Trained) -> dict[str, st
         "samples": f"{len(trained.data.samples):,} of {model.input_px} px",
         "split": f"{tested.folds} folds, "
         + ("random" if tested.leakage else f"whole {tested.unit}s"),
+        "training": f"{float(trained.history['seconds'].max()) / 60:.1f} minutes for the longest"
+        if "seconds" in trained.history
+        else "",
         "seed": str(seed),
     }
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lucyte.io.files import list_images
+from lucyte.io.files import Listing, list_images
 from lucyte.pipeline.label_answers import AnswerLog, check_name
 from lucyte.pipeline.label_consensus import (
     ADJUDICATED,
@@ -26,7 +26,7 @@ from lucyte.pipeline.label_consensus import (
     unknown_reasons,
     write_consensus,
 )
-from lucyte.pipeline.label_crops import cut_cells
+from lucyte.pipeline.label_crops import ALL, cut_cells
 from lucyte.pipeline.label_folder import (
     SETTINGS,
     LabelFolder,
@@ -137,7 +137,7 @@ def _home(data: Path) -> Path:
         raise UsageError(f"{data}: holds labels; give what is labelled: lucyte label {data.parent}")
     if is_run(data) or data.is_dir():
         return data / "labels"
-    return list_images(data).root / "labels"
+    return _listed(data).root / "labels"
 
 
 def _prepare(request: LabelRequest, folder: LabelFolder, say: Say) -> LabelSettings:
@@ -147,8 +147,8 @@ def _prepare(request: LabelRequest, folder: LabelFolder, say: Say) -> LabelSetti
         check_classes(request.classes)
     if request.sample is not None and request.sample < 0:
         raise UsageError(f"--sample: a number of cells is 0 (all) or more, got {request.sample}.")
-    if not begun:
-        _check_data(request.data)
+    if not begun and not is_run(request.data):
+        _listed(request.data)
     with folder.lock():
         if not folder.begun():
             return _begin(request, folder, say)
@@ -170,21 +170,20 @@ def _prepare(request: LabelRequest, folder: LabelFolder, say: Say) -> LabelSetti
         return settings
 
 
-def _check_data(data: Path) -> None:
-    if not is_run(data):
-        try:
-            list_images(data)
-        except InputError as error:
-            raise InputError(
-                data, f"is neither a run nor images: {error.problem}", error.advice
-            ) from None
+def _listed(data: Path) -> Listing:
+    try:
+        return list_images(data)
+    except InputError as error:
+        raise InputError(
+            data, f"is neither a run nor images: {error.problem}", error.advice
+        ) from None
 
 
 def _begin(request: LabelRequest, folder: LabelFolder, say: Say) -> LabelSettings:
     run = is_run(request.data)
     choose = cut_cells if run else choose_images
     asked = request.sample if request.sample is not None else SAMPLED * run
-    count = asked or sys.maxsize * run
+    count = asked or ALL * run
     cells = choose(request.data, folder.root, count, request.seed, quiet=request.quiet)
     if not request.classes and len(cells.classes) < 2:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ from lucyte.schema.plate import Field
 CONTEXT = 2.5
 """Side of a crop in typical cell sides: the cell with its neighbours."""
 SIDE_PX = (48, 384)
+ALL = sys.maxsize
+"""A count that means every cell."""
 LEVELS = ("plate", "batch", "day", "well", "site", "time_index")
 
 
@@ -80,7 +83,9 @@ def cut_cells(run: Path, into: Path, count: int, seed: int, *, quiet: bool = Fal
         cutter.cut(chosen, folder, quiet=quiet)
     done, notes = cutter.masked, cutter.notes
     size = {each.pixel_size_um for each in fields.values()}
-    notes += [f"{len(done)} cells, all that there are, were taken."] * (len(done) < count)
+    lost = len(objects) - len(known)
+    notes += [f"{lost} cells are left out: their images cannot be read."] * bool(lost)
+    notes += [f"{len(done)} cells, all that there are, were taken."] * (len(done) < count < ALL)
     notes += [f"{near} cells nearer than {px // 2} px to the border are never shown."] * bool(near)
     rows = [row for row in _records(chosen) if row["object_id"] in done]
     return Cells(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lucyte.classify.duplicates import near_duplicates
@@ -103,6 +104,8 @@ class Trained:
     duplicates : DataFrame
     model : ImageClassifier
     comparison : FusionComparison or None
+    temperatures : mapping of fold to float
+        What each fold's model divided its logits by.
     history : DataFrame
         ``network`` (fold and form), ``epoch`` and what training told.
     notes : tuple of str
@@ -115,6 +118,7 @@ class Trained:
     duplicates: pd.DataFrame
     model: ImageClassifier
     comparison: FusionComparison | None
+    temperatures: Mapping[int, float]
     history: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -143,7 +147,8 @@ def train_classifier(request: ClassifierRequest) -> str:
     comparison = _compare(data.samples, request, settings, log) if request.compare else None
     if comparison is not None:
         settings = _chosen(comparison, settings)
-    tested = _test(data.samples, request, settings, log)
+    kept: dict[int, ImageClassifier] = {}
+    tested = _test(data.samples, request, settings, log, kept)
     log.network = "final"
     learner = _learner(data.samples, request, settings, log)
     inside = [k for k in range(len(data.samples)) if tested.fold[k] >= 0]
@@ -159,6 +164,7 @@ def train_classifier(request: ClassifierRequest) -> str:
         guards.duplicates,
         model,
         comparison,
+        {fold: each.calibration.temperature for fold, each in kept.items() if fold >= 0},
         pd.DataFrame(log.rows),
         (*tested.warnings, *([LEAK] if request.allow_leakage else [])),
     )
@@ -243,17 +249,40 @@ def _chosen(comparison: FusionComparison, settings: ImageSettings) -> ImageSetti
     return replace(settings, form=whole.entry.form)
 
 
+@dataclass(frozen=True)
+class _Keeping:
+    """A learner whose model is kept, by fold."""
+
+    learner: ImageLearner
+    fold: int
+    kept: dict[int, ImageClassifier]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return self.learner.channels
+
+    def fit(
+        self, samples: npt.NDArray[Any], labels: Sequence[str], groups: Sequence[str], seed: int
+    ) -> ImageClassifier:
+        self.kept[self.fold] = self.learner.fit(samples, labels, groups, seed)
+        return self.kept[self.fold]
+
+
 def _test(
-    samples: Samples, request: ClassifierRequest, settings: ImageSettings, log: _Log
+    samples: Samples,
+    request: ClassifierRequest,
+    settings: ImageSettings,
+    log: _Log,
+    kept: dict[int, ImageClassifier],
 ) -> CrossValidation:
     networks = request.folds + 1
     if request.minutes and not request.compare:
         budget = 60 * request.minutes / networks
         settings = replace(settings, training=replace(settings.training, budget_s=budget))
 
-    def make(fold: int) -> ImageLearner:
+    def make(fold: int) -> _Keeping:
         log.network = f"fold {fold + 1}" if fold >= 0 else "held-out"
-        return _learner(samples, request, settings, log)
+        return _Keeping(_learner(samples, request, settings, log), fold, kept)
 
     return cross_validate(
         samples,
