@@ -21,6 +21,9 @@ from lucyte.learn.object_targets import Targets
 from lucyte.networks.unet_plus_plus import UNetPlusPlus
 from lucyte.schema.errors import LucyteError, UsageError, unknown
 
+AS_GOOD = 0.02
+"""Scores of a few validation images that differ by less are alike."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -38,7 +41,8 @@ class TrainingSettings:
     check_every : int
         Steps between validations.
     patience : int
-        Validations without a better one before training stops, in its second half.
+        Validations without a better one before training stops. The rate falls as a cosine, and
+        what that brings comes late: by default nobody gives up early.
     device : str
         ``cpu`` or ``cuda``.
     about : str
@@ -53,7 +57,7 @@ class TrainingSettings:
     losses: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     crops: CropSettings = field(default_factory=CropSettings)
     check_every: int = 200
-    patience: int = 8
+    patience: int = 1000
     seed: int = 0
     device: str = "cpu"
     about: str = ""
@@ -153,9 +157,11 @@ def train_objects(
             state.waited += 1
         run.checkpoint(folder, state)
         told(row)
-        # The rate falls as a cosine: what it brings comes late, so nobody gives up before half.
-        if state.waited >= settings.patience and 2 * (step + 1) > settings.steps:
+        if state.waited >= settings.patience and not last:
             break
+        if last and row["validation_score"] > state.best - AS_GOOD:
+            # The rate has come to rest; what was better by chance on few images is not preferred.
+            best, state.best_step = run.mean, step + 1
     network.load_state_dict(best)
     return network.eval(), state
 

@@ -247,7 +247,6 @@ def _settings(request: TrainRequest, config: ObjectConfig, about: str) -> Traini
         losses=dict(DEFAULT_WEIGHTS) | dict(request.losses),
         crops=crops,
         check_every=max(20, steps // 20),
-        patience=6,
         seed=request.seed,
         about=about,
         device=choose_engine("torch", request.device)[1],
