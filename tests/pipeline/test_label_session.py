@@ -146,7 +146,7 @@ def test_classes_can_be_added_and_keep_their_keys() -> None:
     assert wider.classes == ("fed", "starved", "früh tot")
     assert list(wider.added) == ["früh tot"]
     assert with_classes(SETTINGS, ["starved", "fed"]) == SETTINGS
-    with pytest.raises(UsageError, match="begun with fed, starved; .* 'starved' is missing"):
+    with pytest.raises(UsageError, match=r"begun with fed, starved; .* 'starved' is missing"):
         with_classes(SETTINGS, ["fed", "dead"])
 
 
@@ -163,7 +163,7 @@ def test_settings_and_sample_are_read_back(tmp_path: Path) -> None:
 
 def test_another_folder_and_damaged_settings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "masks.tif").touch()
-    with pytest.raises(UsageError, match="holds 'masks.tif', which lucyte label did not write"):
+    with pytest.raises(UsageError, match=r"holds 'masks\.tif', which lucyte label did not write"):
         LabelFolder(tmp_path).begun()
     (tmp_path / "labels.json").write_text('{"classes": 3}')
     with pytest.raises(InputError, match="is no settings of labels"):

@@ -71,8 +71,12 @@ class Page:
             if told.get("id") == self._count:
                 assert "error" not in told, told
                 return dict(told["result"])
-            if told.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
-                self.problems.append(json.dumps(told["params"]))
+            params = told.get("params", {})
+            if (
+                told.get("method") == "Runtime.exceptionThrown"
+                or params.get("entry", {}).get("level") == "error"
+            ):
+                self.problems.append(json.dumps(params))
 
     def open(self, address: str) -> None:
         """Go to an address."""
@@ -97,9 +101,10 @@ class Page:
         return told["result"].get("value")
 
     def until(self, expression: str) -> Any:
-        """Wait for some JavaScript to be true."""
+        """Wait for some JavaScript to be true; an error, as of a page half loaded, is not."""
         patience = time.monotonic() + PATIENCE_S
-        while not (value := self.ask(expression)):
+        guarded = f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"
+        while not (value := self.ask(guarded)):
             assert time.monotonic() < patience, f"waited for {expression}: {self.problems}"
             time.sleep(0.02)
         return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from lucyte.io.write_table import write_parquet
 from lucyte.io.write_zarr import create_plate, write_labels
 from lucyte.schema.objects import object_id
 from lucyte.schema.plan import load_plan
+from worlds.runs import start
 
 SIDE, RADIUS = 128, 9
 WELLS = ("C03", "D03", "E03", "F03", "I03", "J03", "K03", "L03")
@@ -92,3 +95,17 @@ def write_images(folder: Path, count: int = 6) -> Path:
         tifffile.imwrite(where / f"img {at}.tif", rng.integers(0, 999, (40, 60), np.uint16))
     (root / "control" / "broken.tif").write_bytes(b"II*\0 nothing here")
     return root
+
+
+def lucyte_start(*arguments: object) -> subprocess.Popen[str]:
+    """Start the command; its output is read as it comes. No browser is opened."""
+    return start(*arguments, "--no-browser")
+
+
+def opened(process: subprocess.Popen[str]) -> str:
+    """The page's address, from the terminal."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"Open (http://\S+)", line):
+            return found[1]
+    raise AssertionError(f"no address: {process.communicate()}")
