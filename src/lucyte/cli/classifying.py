@@ -89,6 +89,9 @@ def train_classify(
     wanted_error: Annotated[
         float, typer.Option(min=0, max=1, help='Say "unknown" so that errors stay below this.')
     ] = 0.0,
+    network_px: Annotated[
+        int, typer.Option(min=0, help="Side the network sees; default the samples' own.")
+    ] = 0,
     patch_px: PatchPx = 0,
     patch_overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Of patches.")] = 0.0,
     min_foreground: Annotated[
@@ -156,6 +159,7 @@ def train_classify(
             weights=weights or None,
             wanted_error=wanted_error or None,
             turns=turns,
+            network_px=network_px or None,
             training=TrainingSettings(epochs=epochs, device=choose_engine("torch", device)[1]),
         ),
         folds=folds,

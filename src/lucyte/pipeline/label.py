@@ -217,7 +217,9 @@ def _serve(request: LabelRequest, session: Session, pictures: Pictures, say: Say
                 threading.Thread(
                     target=webbrowser.open, args=(server.address,), daemon=True
                 ).start()
-            server.finished.wait()
+            # A signal that meets another thread does not end a wait without limit.
+            while not server.finished.wait(0.2):
+                pass
     except KeyboardInterrupt:
         say("")
     finally:

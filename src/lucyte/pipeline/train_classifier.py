@@ -364,6 +364,8 @@ def _card(request: ClassifierRequest, trained: Trained) -> Card:
     metrics: dict[str, dict[str, Any]] = {}
     for name in SHOWN:
         found = tested.interval(name)
+        if not np.isfinite(found.estimate):  # one answer throughout has no correlation
+            continue
         metrics[name] = {
             "value": round(found.estimate, 4),
             "low": None if found.low is None else round(found.low, 4),
@@ -425,7 +427,8 @@ def _told(request: ClassifierRequest, trained: Trained) -> str:
         found = tested.interval(name)
         limits = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
         words = name.replace("_", " ")
-        lines.append(f"  {words:<18} {found.estimate:.3f}{limits}, n = {found.n} {what}")
+        value = f"{found.estimate:.3f}" if np.isfinite(found.estimate) else "undefined"
+        lines.append(f"  {words:<18} {value}{limits}, n = {found.n} {what}")
     lines += [f"  {note}" for note in trained.notes]
     failed = [each for each in trained.findings if each.verdict == "fail"]
     lines += [f"  Not to be believed: {each.why}" for each in failed]
