@@ -7,6 +7,11 @@ r"""Fusion: where the channels of a picture meet.
 ``late``                one whole classifier per channel; :math:`p = \sum_c w_c\, p_c` with
                         :math:`w` on the simplex, learned on validation samples
 ======================  ==========================================================================
+
+References
+----------
+Data fusion of organelles for the classification of cancer cells, HISS 2026,
+doi 10.1007/s13755-025-00425-8.
 """
 
 from __future__ import annotations
