@@ -15,6 +15,7 @@ from lucyte.pipeline.label_answers import REASONS, WITHDRAWN, parse_answers
 from lucyte.report.label import LABEL_ASSETS, label_page
 from worlds.browser import Page, browsing, find_browser
 from worlds.label_runs import lucyte_start, opened, write_run
+from worlds.runs import ending
 
 PROGRAM = find_browser()
 needs_browser = pytest.mark.skipif(
@@ -89,11 +90,12 @@ def answer(page: Page, *keys: str) -> None:
     page.until(f"{DONE} > {done} && ({READY} || document.querySelector('dialog[open]'))")
 
 
-def ended(process: subprocess.Popen[str], how: int = signal.SIGINT) -> str:
-    process.send_signal(how)
-    out, err = process.communicate(timeout=100)
-    assert (process.returncode, err) == (0, "")
-    return out
+def ended(process: subprocess.Popen[str], how: int | None = signal.SIGINT) -> str:
+    if how is not None:
+        process.send_signal(how)
+    said = ending(process)
+    assert (said.code, said.err) == (0, "")
+    return said.out
 
 
 @needs_browser
@@ -194,13 +196,13 @@ def test_the_last_answer_finishes_and_disagreements_are_settled(
         answer(page, "1")
     page.until("document.getElementById('over').open")
     page.press("Enter")
-    assert "6 of 6" in process.communicate(timeout=100)[0]
+    assert "6 of 6" in ended(process, None)
     process = serve("--annotator", "ben")
     for at in range(6):
         answer(page, "2" if at < 2 else "1")
     page.until("document.getElementById('over').open")
     page.ask("document.getElementById('finish').click()")
-    out = process.communicate(timeout=100)[0]
+    out = ended(process, None)
     assert "67 % alike" in out
     assert out.splitlines()[-1] == f"Next: lucyte label {run} --adjudicate"
     process = serve("--adjudicate")
@@ -210,7 +212,7 @@ def test_the_last_answer_finishes_and_disagreements_are_settled(
     answer(page, "2")
     page.until("document.getElementById('over').open")
     page.press("Enter")
-    assert "Settled 2 of 2 disagreements." in process.communicate(timeout=100)[0]
+    assert "Settled 2 of 2 disagreements." in ended(process, None)
     table = (run / "labels" / "labels.csv").read_text().splitlines()[1:]
     assert Counter(line.split(",")[3] for line in table) == {"fed": 4, "starved": 2}
 

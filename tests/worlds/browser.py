@@ -111,7 +111,8 @@ class Page:
 
     def press(self, key: str, times: int = 1, *, repeat: bool = False) -> None:
         """Press a key, as the keyboard does."""
-        text = {"text": key} if len(key) == 1 else {}
+        typed = "\r" if key == "Enter" else key
+        text = {"text": typed} if len(typed) == 1 else {}
         code = NAMED_KEYS.get(key, ord(key.upper()[0]))
         for _ in range(times):
             self.call(
