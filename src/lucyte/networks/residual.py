@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and a way around them; ``N a H W`` to ``N b H/stride W/stride``."""
+    """Two convolutions and a way around them; ``N a H W`` to ``N b H/stride W/stride``, rounded up."""
 
     def __init__(self, a: int, b: int, stride: int = 1) -> None:
         super().__init__()
@@ -27,8 +27,9 @@ class ResidualBlock(nn.Module):
         self.second_norm = nn.BatchNorm2d(b)
         self.around: nn.Module = nn.Identity()
         if stride > 1 or a != b:
-            # Averaging before the 1 x 1 convolution keeps the px that a stride would skip.
-            shrink = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+            # Averaging before the 1 x 1 convolution keeps the px that a stride would skip; odd
+            # sides are rounded up, as the inner path rounds them.
+            shrink = nn.AvgPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity()
             self.around = nn.Sequential(shrink, nn.Conv2d(a, b, 1, bias=False), nn.BatchNorm2d(b))
         nn.init.zeros_(self.second_norm.weight)  # every block begins as its way around
 
