@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and a way around them; ``N a H W`` to ``N b H/stride W/stride``, rounded up."""
+    """Two convolutions and a way around; ``N a H W`` to ``N b H/stride W/stride``, rounded up."""
 
     def __init__(self, a: int, b: int, stride: int = 1) -> None:
         super().__init__()
