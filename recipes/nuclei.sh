@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The shipped model "nuclei": BBBC038 (CC0), fluorescence images with corrected label images.
-# Three trainings, each going on from the one before, at about
-# 0.8 s of one core per step of 8 crops. The shipped weights were made so, with two short trainings more between the
-# second and the last, and bright spots in nuclei among the augmentations in the later ones only.
+# Three trainings, each going on from the one before, 0.8 s of one core per step of 8 crops. The
+# shipped weights were made so, with two short trainings more between the second and the last, and
+# bright spots in nuclei among the augmentations in the later ones only.
 # usage: recipes/nuclei.sh DSB2018 [MODEL]     DSB2018 holds images/ and labels/
 set -euo pipefail
 data=$1 model=${2:-src/lucyte/weights/nuclei} work=$(mktemp -d)

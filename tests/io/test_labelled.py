@@ -116,8 +116,13 @@ def test_a_table_gives_levels_and_wells_as_groups(table: Path) -> None:
         ("P0_F0.png,up,", "P0_F0.png,,", {}, r"cells.csv: has no state in line 2. Fill it in"),
         ("P0_F0.png,up,", "P0_F0.png,NaN,", {}, r"has no state in line 2"),
         ("up/P0_F0.png", "up/gone.png", {}, r"lists 1 images that are not there: up/gone.png"),
-        ("up/P0_F0.png", "up/P0_F1.png", {}, r"names 1 images more than once: up/P0_F1.png"),
-        (",down,", ",up,", {}, r"got one class only \('up', 12 images\)"),
+        (
+            "up/P0_F0.png",
+            "up/P0_F1.png",
+            {},
+            r"cells.csv: names 1 images more than once: up/P0_F1.png",
+        ),
+        (",down,", ",up,", {}, r"cells.csv: got one class only \('up', 12 images\)"),
         ("F0.png,down,", "F0.png,UP,", {}, r"classes 'UP' and 'up' differ only in case or spaces"),
         (
             "F0.png,up,P0",
@@ -125,7 +130,12 @@ def test_a_table_gives_levels_and_wells_as_groups(table: Path) -> None:
             {"group_column": "plate"},
             r"has no plate in line 2, so its",
         ),
-        (",up,P", ",up,P", {"group_column": "day"}, r"every image has the same day \('mon'\)"),
+        (
+            ",up,P",
+            ",up,P",
+            {"group_column": "day"},
+            r"cells.csv: every image has the same day \('mon'\)",
+        ),
         (
             ",up,P",
             ",up,P",
@@ -309,6 +319,16 @@ def test_arrays_row_for_row(tmp_path: Path) -> None:
     (tmp_path / "cells.npz").write_bytes(b"PK nonsense")
     with pytest.raises(InputError, match=r"cells.npz: cannot be read"):
         read_samples(tmp_path)
+
+
+def test_a_picture_with_nan_is_named_while_it_is_read(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).random((4, 9, 9), dtype=np.float32)
+    pixels[2, 1, 1] = np.nan
+    np.save(tmp_path / "cells.npy", pixels)
+    (tmp_path / "cells.csv").write_text("state,well\na,1\na,2\nb,1\nb,2\n")
+    with pytest.raises(InputError, match=r"cells.npy: 1 of 4 pictures hold nan .*#2") as caught:
+        read_samples(tmp_path / "cells.npy")
+    assert "\n" not in str(caught.value)
 
 
 def test_large_arrays_and_arrays_of_columns_first(tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lucyte.io.labelled_arrays import read_array
 from lucyte.io.labelled_find import find_labelled
-from lucyte.io.labelled_items import Labelled, LabelledItem, SampleOptions
+from lucyte.io.labelled_items import Labelled, LabelledItem, SampleOptions, few
 from lucyte.io.labelled_pictures import read_pictures
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.samples import Samples
@@ -79,6 +80,7 @@ def read_samples(
         raise InputError(str(data), "holds no picture that can be read.")
     if how.training and len(items) < len(found.items):
         _still_trains(items, found)
+    _finite(pixels.images, [item.name for item in items], found)
     known = sorted({name for item in items for name in item.levels})
     samples = Samples(
         images=pixels.images,
@@ -102,12 +104,25 @@ def read_samples(
     )
 
 
+def _finite(images: npt.NDArray[Any], names: Sequence[str], found: Labelled) -> None:
+    """A picture with a hole is named while it is read, not after the training began."""
+    if images.dtype.kind != "f":
+        return
+    holes = [name for row, name in enumerate(names) if not np.isfinite(images[row]).all()]
+    if holes:
+        raise InputError(
+            found.array or found.culprit,
+            f"{len(holes)} of {len(names)} pictures hold nan or infinite values: {few(holes)}.",
+            "Leave them out, or write numbers there.",
+        )
+
+
 def _still_trains(items: tuple[LabelledItem, ...], found: Labelled) -> None:
     """A class all of whose pictures are damaged is not quietly another task."""
     left = {item.label for item in items}
     gone = sorted({item.label for item in found.items} - left)
     if gone:
         raise UsageError(
-            f"{found.root}: every image of class {gone[0]!r} is damaged; copy them again, or "
+            f"{found.culprit}: every image of class {gone[0]!r} is damaged; copy them again, or "
             "remove the class."
         )

@@ -162,7 +162,7 @@ def _table(table: Table, how: SampleOptions) -> Labelled:
         raise InputError(
             table.path,
             f"lists {len(missing)} images that are not there: {few(missing)}.",
-            f"Paths are relative to {root}.",
+            f"Paths are relative to {root.resolve()}.",
         )
     found = _described(table, how, "table", names)
     masks = table.values(mask) if mask else [""] * len(names)
@@ -215,7 +215,8 @@ def _described(table: Table, how: SampleOptions, form: str, names: list[str]) ->
         )
         for row, name in enumerate(names)
     )
-    return Labelled(table.path.parent, form, items, unit, groups is not None, tuple(notes + more))
+    told, grouped = tuple(notes + more), groups is not None
+    return Labelled(table.path.parent, form, items, unit, grouped, told, table=table.path)
 
 
 def _with_masks(found: Labelled, folder: Path) -> Labelled:

@@ -107,7 +107,7 @@ def checked(found: Labelled, options: SampleOptions) -> Labelled:
         No picture.
     """
     if not found.items:
-        raise InputError(found.root, "holds no image that Lucyte reads.")
+        raise InputError(found.culprit, "holds no image that Lucyte reads.")
     items = [replace(item, label=class_name(item.label, item.name)) for item in found.items]
     check_classes(sorted({item.label for item in items if item.label}))
     if options.training:
@@ -162,7 +162,7 @@ def _check_training(items: Sequence[LabelledItem], found: Labelled) -> None:
     nameless = [item.name for item in items if not item.label]
     if nameless:
         raise InputError(
-            found.root,
+            found.culprit,
             f"{len(nameless)} of {len(items)} images have no class: {few(nameless)}.",
             "Put each into the folder of its class, or list classes in a CSV (image, state).",
         )
@@ -170,13 +170,13 @@ def _check_training(items: Sequence[LabelledItem], found: Labelled) -> None:
     if len(count) < 2:
         only = next(iter(count))
         raise UsageError(
-            f"{found.root}: got one class only ({only!r}, {count[only]} images); a classifier "
+            f"{found.culprit}: got one class only ({only!r}, {count[only]} images); a classifier "
             "needs two or more."
         )
     groups = {item.group for item in items}
     if found.grouped and len(groups) < 2:
         raise UsageError(
-            f"{found.root}: every image has the same {found.unit} ({next(iter(groups))!r}); a test "
+            f"{found.culprit}: every image has the same {found.unit} ({next(iter(groups))!r}); a test "
             "on unseen groups needs two or more. Choose another with --group-column or "
             "--group-regex."
         )
@@ -186,5 +186,7 @@ def _check_names(items: Sequence[LabelledItem], found: Labelled) -> None:
     twice = [name for name, n in Counter(item.name for item in items).items() if n > 1]
     if twice:
         raise InputError(
-            found.root, f"names {len(twice)} images more than once: {few(twice)}.", "Keep one row."
+            found.culprit,
+            f"names {len(twice)} images more than once: {few(twice)}.",
+            "Keep one row.",
         )

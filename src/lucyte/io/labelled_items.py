@@ -124,6 +124,8 @@ class Labelled:
         What was assumed, in words; to be shown.
     array : Path or None
         Where the pixels of the array form are.
+    table : Path or None
+        The CSV that lists them.
     """
 
     root: Path
@@ -133,6 +135,12 @@ class Labelled:
     grouped: bool = False
     notes: tuple[str, ...] = ()
     array: Path | None = None
+    table: Path | None = None
+
+    @property
+    def culprit(self) -> Path:
+        """What a refusal names: the table, where there is one."""
+        return self.table or self.root
 
 
 def few(names: Sequence[str], most: int = 3) -> str:

@@ -23,17 +23,21 @@ from lucyte.io.labelled import SampleOptions
 from lucyte.learn.cross_validation import CrossValidation, cross_validate
 from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
+from lucyte.learn.splits import group_folds
 from lucyte.learn.tuning import tune
 from lucyte.learn.votes import vote
+from lucyte.networks.encoders import ENCODERS
+from lucyte.networks.fusion import used_channels
 from lucyte.networks.image_classifier import ImageClassifier
 from lucyte.networks.model_folder import Card, pack
 from lucyte.pipeline.fingerprint import hash_texts
 from lucyte.pipeline.labelled_data import LabelledData, read_labelled
 from lucyte.pipeline.words import counted
-from lucyte.schema.errors import UsageError
+from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
 from lucyte.stats.classification import Score
+from lucyte.stats.intervals import Interval
 
 SHOWN = ("balanced_accuracy", "macro_f1", "mcc", "accuracy")
 """Scores that get an interval and go on the card."""
@@ -141,6 +145,7 @@ def train_classifier(request: ClassifierRequest) -> str:
     log = _Log(request.quiet)
     for note in data.notes:
         log.say(note)
+    _check_request(data.samples, request)
     guards = _guards(data, request, log)
     log.started = time.perf_counter()
     settings = _tuned(data.samples, request, log)
@@ -170,6 +175,32 @@ def train_classifier(request: ClassifierRequest) -> str:
     )
     _write(request, settings, trained)
     return _told(request, trained)
+
+
+def _check_request(samples: Samples, request: ClassifierRequest) -> None:
+    """Wrong wishes are told before the guards, which take minutes."""
+    settings, channels = request.settings, request.use or samples.channels
+    for name in request.use:
+        if name not in (*samples.channels, *(["mask:cell"] if samples.masks is not None else [])):
+            hint = f"Map names with --channels {name}=<one of these>."
+            raise unknown("channel", name, samples.channels, hint)
+    light = [name for name in channels if name in samples.channels]
+    rows = {row.name: row for row in ENCODERS}
+    if settings.encoder not in rows:
+        raise unknown("encoder", settings.encoder, rows)
+    used_channels(settings.form, light)
+    if request.compare and len(light) < 2:
+        raise UsageError(
+            f"--compare needs two channels or more; {request.data} gives {', '.join(light)}."
+        )
+    groups = sorted(set(samples.groups))
+    for name in request.held_out:
+        if name not in groups:
+            raise unknown("group", name, groups, "Of those to hold out.")
+    if not request.allow_leakage:
+        inside = [k for k, g in enumerate(samples.groups) if g not in request.held_out]
+        labels = [samples.labels[k] for k in inside]
+        group_folds(labels, [samples.groups[k] for k in inside], request.folds, request.seed)
 
 
 @dataclass(frozen=True)
@@ -339,14 +370,15 @@ def score_table(tested: CrossValidation) -> pd.DataFrame:
 
     def add(name: str, scores: Mapping[str, Score], groups: Sequence[str]) -> None:
         for score, found in scores.items():
-            interval = tested.interval(score) if name == "pooled" and score in SHOWN else None
+            asked = name == "pooled" and score in SHOWN
+            low, high = _ends(score, tested.interval(score) if asked else None)
             rows.append(
                 {
                     "fold": name,
                     "score": score,
                     "value": found.value,
-                    "low": interval.low if interval else None,
-                    "high": interval.high if interval else None,
+                    "low": low,
+                    "high": high,
                     "n": len(set(groups)),
                     "unit": tested.unit,
                 }
@@ -366,10 +398,11 @@ def _card(request: ClassifierRequest, trained: Trained) -> Card:
         found = tested.interval(name)
         if not np.isfinite(found.estimate):  # one answer throughout has no correlation
             continue
+        low, high = _ends(name, found)
         metrics[name] = {
             "value": round(found.estimate, 4),
-            "low": None if found.low is None else round(found.low, 4),
-            "high": None if found.high is None else round(found.high, 4),
+            "low": None if low is None else round(low, 4),
+            "high": None if high is None else round(high, 4),
             "n": found.n,
             "unit": tested.unit,
         }
@@ -425,7 +458,8 @@ def _told(request: ClassifierRequest, trained: Trained) -> str:
     lines = [f"{tested.folds} folds over {len(set(tested.groups))} {what}, each answered unseen:"]
     for name in SHOWN:
         found = tested.interval(name)
-        limits = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
+        low, high = _ends(name, found)
+        limits = "" if low is None else f" ({low:.3f} to {high:.3f})"
         words = name.replace("_", " ")
         value = f"{found.estimate:.3f}" if np.isfinite(found.estimate) else "undefined"
         lines.append(f"  {words:<18} {value}{limits}, n = {found.n} {what}")
@@ -436,6 +470,13 @@ def _told(request: ClassifierRequest, trained: Trained) -> str:
         f"Wrote {request.out}: model.json, weights.safetensors, report.html, predictions.csv ..."
     )
     return "\n".join(lines)
+
+
+def _ends(name: str, found: Interval | None) -> tuple[float | None, float | None]:
+    """An interval inside what the score can be, as the page shows it."""
+    if found is None or found.low is None or found.high is None:
+        return None, None
+    return max(-1.0 if name == "mcc" else 0.0, found.low), min(1.0, found.high)
 
 
 class _Log:

@@ -105,7 +105,8 @@ def _draw(
         axes.text(n - 0.35, i, f"{counts[i].sum():,}", va="center", fontsize=8, color=SOFT)
     axes.text(n - 0.35, -0.75, "all", va="center", fontsize=8, color=SOFT)
     most = 28
-    upright = n * max(len(short(name, most)) for name in names) < 95
+    side = float(np.clip(6.4 / n, 0.16, 0.75))
+    upright = 0.085 * max(len(short(name, most)) for name in names) < side
     shown = [short(name, most) for name in names]
     axes.set_xticks(range(n))
     axes.set_xticklabels(
