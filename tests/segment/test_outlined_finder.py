@@ -26,7 +26,12 @@ class Detector:
         return names
 
     def find(
-        self, image: Any, diameter_px: Any = None, confidence: Any = None, channels: Any = ()
+        self,
+        image: Any,
+        diameter_px: Any = None,
+        confidence: Any = None,
+        channels: Any = (),
+        hint_px: Any = None,
     ) -> Found:
         boxes = BOXES if image.max() else BOXES[:0]
         labels = np.zeros(image.shape[1:], np.int32)

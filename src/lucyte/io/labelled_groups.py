@@ -176,8 +176,8 @@ def _check_training(items: Sequence[LabelledItem], found: Labelled) -> None:
     groups = {item.group for item in items}
     if found.grouped and len(groups) < 2:
         raise UsageError(
-            f"{found.culprit}: every image has the same {found.unit} ({next(iter(groups))!r}); a test "
-            "on unseen groups needs two or more. Choose another with --group-column or "
+            f"{found.culprit}: every image has the same {found.unit} ({next(iter(groups))!r}); a "
+            "test on unseen groups needs two or more. Choose another with --group-column or "
             "--group-regex."
         )
 

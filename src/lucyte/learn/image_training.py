@@ -239,7 +239,7 @@ class _Run:
         self.seen, self.data, self.settings, self.seed = seen, data, settings, seed
         self.device = torch.device(settings.device)
         self.network: Any = network.to(self.device)
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": settings.l2}]

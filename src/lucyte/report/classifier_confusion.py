@@ -123,8 +123,8 @@ def _draw(
     axes.tick_params(length=0)
     axes.set_xlabel("called")
     axes.set_ylabel("is")
-    for side in axes.spines.values():
-        side.set_visible(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _loudest(result: CrossValidation, thing: str) -> Markup:

@@ -85,7 +85,7 @@ class Samples:
         at = np.flatnonzero(at) if at.dtype == np.bool_ else at.astype(np.int64)
 
         def pick(values: Sequence[str]) -> tuple[str, ...]:
-            return tuple(values[i] for i in at)
+            return tuple(values[int(i)] for i in at)
 
         return replace(
             self,

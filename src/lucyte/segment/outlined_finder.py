@@ -55,12 +55,13 @@ class OutlinedFinder:
         diameter_px: float | None = None,
         confidence: float | None = None,
         channels: tuple[str, ...] = (),
+        hint_px: float | None = None,
     ) -> Found:
         """Find the objects of one image; boxes and scores stay the detector's.
 
         An object whose mask came out empty keeps its box and has no px in the label image.
         """
-        found = self.finder.find(image, diameter_px, confidence, channels)
+        found = self.finder.find(image, diameter_px, confidence, channels, hint_px)
         if not len(found.boxes):
             return found
         labels = self.outline(image, found.boxes, channels)
