@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from lucyte.classify.patches import PatchSettings
 from lucyte.io.labelled import SampleOptions
+from lucyte.io.labelled_items import few
 from lucyte.io.write_table import write_parquet
 from lucyte.learn.votes import vote
 from lucyte.networks.abstention import UNKNOWN
@@ -98,7 +100,11 @@ def classify_pictures(request: ClassifyRequest) -> str:
     write_picture(request.out / "overview.png", shown)
     wrote.append(request.out / "overview.png")
     notes = [*data.notes, *data.left_out, *warnings]
-    lines = [_told(table), f"Wrote {', '.join(map(str, wrote))}.", *(f"  {n}" for n in notes)]
+    lines = [
+        _told(table, model.classes),
+        f"Wrote {', '.join(map(str, wrote))}.",
+        *(f"  {n}" for n in notes),
+    ]
     return "\n".join(lines)
 
 
@@ -156,14 +162,19 @@ def _sources(samples: Samples, first: npt.NDArray[np.int64]) -> Samples:
     return replace(taken, names=taken.sources)
 
 
-def _told(table: pd.DataFrame) -> str:
+def _told(table: pd.DataFrame, classes: Sequence[str]) -> str:
     counts = table["state"].value_counts()
     parts = [f"{n:,} {name}" for name, n in counts.items() if name != UNKNOWN]
     if UNKNOWN in counts:
         parts.append(f"{counts[UNKNOWN]:,} {UNKNOWN}")
     told = f"{counted(len(table), 'picture')}: {', '.join(parts)}."
-    if "truth" in table and (table["truth"] != "").any():
-        known = table[table["truth"] != ""]
+    if "truth" in table:
+        strange = sorted(set(table["truth"]) - {"", *classes})
+        if strange:
+            told += f" Labels that are no class of the model: {few(strange)}."
+        known = table[table["truth"].isin(classes)]
+        if known.empty:
+            return told
         share = float((known["truth"] == known["state"]).mean())
         told += f" {share:.1%} as labelled (not a test if the model learned from them)."
     return told
