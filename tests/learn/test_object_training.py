@@ -39,7 +39,7 @@ def score(found):
 
 def test_a_crop_shows_its_objects_where_its_targets_say():
     image = blobs()
-    plain = replace(CROPS, lighting=Lighting(*[0.0] * 8), elastic=0.0, wide=0.0)
+    plain = replace(CROPS, lighting=Lighting(*[0.0] * 9), elastic=0.0, wide=0.0)
     inside, outside = [], []
     for seed in range(12):
         crop, targets = draw_crop(image, plain, np.random.default_rng(seed))

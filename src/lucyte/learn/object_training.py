@@ -18,6 +18,7 @@ from torch import Tensor
 from lucyte.learn.object_crops import CropSettings, TrainingImage, draw_crop
 from lucyte.learn.object_losses import DEFAULT_WEIGHTS, LOSSES, object_loss
 from lucyte.learn.object_targets import Targets
+from lucyte.learn.team import Team, join_team
 from lucyte.networks.unet_plus_plus import UNetPlusPlus
 from lucyte.schema.errors import LucyteError, UsageError, unknown
 
@@ -123,16 +124,17 @@ def train_objects(
     usable = [image for image in images if len(image.boxes)]
     if not usable:
         raise UsageError("no training image holds an annotated object; nothing can be learned.")
-    device = torch.device(settings.device)
+    team = join_team(settings.device)
+    device = torch.device(team.device)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = _Run(network, settings)
+    run = _Run(network, settings, team)
     state = run.resume(folder)
     best = {name: value.clone() for name, value in run.mean.items()}
     if (folder / "best.safetensors").is_file() and state.step:
         best = _load(folder / "best.safetensors")
     started, seen = time.perf_counter(), state.step
     parts: list[dict[str, float]] = []
-    for step, (crops, batch) in _batches(usable, settings, state.step):
+    for step, (crops, batch) in _batches(usable, settings, state.step, team.rank):
         parts.append(run.step(crops.to(device), {k: v.to(device) for k, v in batch.items()}, step))
         if not math.isfinite(parts[-1]["loss"]):
             raise Diverged(
@@ -152,11 +154,13 @@ def train_objects(
         if row["validation_score"] > state.best:
             state.best, state.best_step, state.waited = row["validation_score"], step + 1, 0
             best = {name: value.clone() for name, value in run.mean.items()}
-            _save(best, folder / "best.safetensors")
+            if team.first:
+                _save(best, folder / "best.safetensors")
         else:
             state.waited += 1
-        run.checkpoint(folder, state)
-        told(row)
+        if team.first:
+            run.checkpoint(folder, state)
+            told(row)
         if state.waited >= settings.patience and not last:
             break
         if last and row["validation_score"] > state.best - AS_GOOD:
@@ -169,8 +173,8 @@ def train_objects(
 class _Run:
     """The optimiser, the averaged weights and their checkpoint."""
 
-    def __init__(self, network: UNetPlusPlus, settings: TrainingSettings) -> None:
-        self.network, self.settings = network, settings
+    def __init__(self, network: UNetPlusPlus, settings: TrainingSettings, team: Team) -> None:
+        self.network, self.settings, self.team = network, settings, team
         weights = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
@@ -196,8 +200,12 @@ class _Run:
         loss, parts = object_loss([each.float() for each in answers], batch, settings.losses)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average(p.grad for p in self.network.parameters() if p.grad is not None)
+        self.team.average(self.network.buffers())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        value = float(loss.detach())
+        told = loss.detach().clone()
+        self.team.average([told])  # so that all see a divergence, and stop together
+        value = float(told)
         if math.isfinite(value):
             self.optimiser.step()
             self._average(step)
@@ -254,14 +262,14 @@ class _Run:
 
 
 def _batches(
-    images: Sequence[TrainingImage], settings: TrainingSettings, first: int
+    images: Sequence[TrainingImage], settings: TrainingSettings, first: int, rank: int = 0
 ) -> Iterator[tuple[int, tuple[Tensor, dict[str, Tensor]]]]:
     """Batches of crops, the next ones drawn while the network works; a step's crops are its own."""
     weights = np.sqrt([len(image.boxes) for image in images])
     weights = weights / weights.sum()
 
     def draw(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        rng = np.random.default_rng([settings.seed, step])
+        rng = np.random.default_rng([settings.seed, step, *([rank] if rank else [])])
         chosen = rng.choice(len(images), settings.batch, p=weights)
         return collate([draw_crop(images[i], settings.crops, rng) for i in chosen])
 

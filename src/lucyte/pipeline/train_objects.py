@@ -19,6 +19,7 @@ from lucyte.learn.object_crops import CropSettings, TrainingImage
 from lucyte.learn.object_losses import DEFAULT_WEIGHTS
 from lucyte.learn.object_sets import Split, common_channels, load_images, split_groups
 from lucyte.learn.object_training import State, TrainingSettings, train_objects
+from lucyte.learn.team import join_team
 from lucyte.networks.engine import choose_engine
 from lucyte.networks.model_folder import Card, pack, read_folder
 from lucyte.networks.object_network import ObjectConfig, build, restore, store
@@ -146,6 +147,8 @@ def train(request: TrainRequest) -> str:
     network, state = train_objects(
         base.network, ready, settings, work, evaluate=evaluate, told=log.row
     )
+    if not join_team(settings.device).first:
+        return ""
     config = _with_confidence(network, base.config, split, channels, data.has_masks)
     told = _finish(request, data, split, channels, network, config, state, problems)
     shutil.rmtree(work)
