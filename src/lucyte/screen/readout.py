@@ -97,6 +97,11 @@ def well_readouts(
     if missing:
         numeric = [str(n) for n in cells.columns if pd.api.types.is_numeric_dtype(cells[n])]
         raise unknown("feature", missing[0], numeric[:30], "Name a column of objects.parquet.")
+    if settings.treatment not in cells:
+        names = [str(n) for n in cells.columns if not pd.api.types.is_float_dtype(cells[n])]
+        raise unknown(
+            "column", settings.treatment, names[:16], "Say which column holds the treatments."
+        )
     margin = cell_margins(cells, settings.disease, settings.wild_type)
     margin = np.where(usable(cells, settings.unseen), margin, np.nan)
     table = cells.assign(**{MARGIN: margin})
