@@ -108,7 +108,10 @@ def train_objects(
         seed=seed,
         quiet=quiet,
     )
-    print(train_model(request))
+    told = train_model(request)
+    if not told:  # one of several processes, not the one that speaks
+        return
+    print(told)
     next_step(f"lucyte {task} IMAGES -o out --model {shlex.quote(str(out))}")
 
 
