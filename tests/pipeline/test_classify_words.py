@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from lucyte.pipeline.classify import _told
+from lucyte.pipeline.classify import ClassifyRequest, _told, classify_pictures
+from lucyte.schema.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,10 @@ def test_labels_that_the_model_does_not_know_are_not_counted_as_errors(
 
     assert told in text
     assert ("0.0% as labelled" in text) == ("0.0% as labelled" in told)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan")])
+def test_a_pixel_size_that_is_none_is_refused(tmp_path: Path, size: float) -> None:
+    request = ClassifyRequest(tmp_path, tmp_path / "out", tmp_path / "model", pixel_size_um=size)
+    with pytest.raises(UsageError, match=r"--pixel-size-um is .*; a size is above 0\."):
+        classify_pictures(request)

@@ -118,8 +118,8 @@ def fit_side(crops: npt.NDArray[Any], side: int, *, known: bool) -> npt.NDArray[
     if not known:
         raise UsageError(
             f"the model takes crops of {side} x {side} px, got {width} x {height}, and without "
-            "both pixel sizes they cannot be brought to one scale. Cut them at that size, or give "
-            "--pixel-size-um."
+            "both pixel sizes they cannot be brought to one scale. Cut or pad them with --fit "
+            "keep-scale where the scale is the same, or give --pixel-size-um."
         )
     grow = [max(0, side - n) for n in (height, width)]
     room = [(0, 0), (0, 0), *((n // 2, n - n // 2) for n in grow)]

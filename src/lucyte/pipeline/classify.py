@@ -65,6 +65,8 @@ def classify_pictures(request: ClassifyRequest) -> str:
     InputError, UsageError
         A model of another kind, channels that are not the model's, pictures that cannot be read.
     """
+    if request.pixel_size_um is not None and not request.pixel_size_um > 0:
+        raise UsageError(f"--pixel-size-um is {request.pixel_size_um:g}; a size is above 0.")
     stored = read_folder(request.model)
     if stored.kind != KIND:
         raise UsageError(
