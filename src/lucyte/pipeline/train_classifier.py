@@ -22,6 +22,7 @@ from lucyte.io.atomic import atomic_path, write_json
 from lucyte.io.labelled import SampleOptions
 from lucyte.learn.cross_validation import CrossValidation, cross_validate
 from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion
+from lucyte.learn.fusion_comparison import Trained as Compared
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.splits import group_folds
 from lucyte.learn.tuning import tune
@@ -150,10 +151,14 @@ def train_classifier(request: ClassifierRequest) -> str:
     log.started = time.perf_counter()
     settings = _tuned(data.samples, request, log)
     comparison = _compare(data.samples, request, settings, log) if request.compare else None
-    if comparison is not None:
-        settings = _chosen(comparison, settings)
     kept: dict[int, ImageClassifier] = {}
-    tested = _test(data.samples, request, settings, log, kept)
+    same = _compared(comparison, request, settings)
+    if request.minutes:
+        share = 60 * request.minutes / (request.folds + 1)
+        budget = same.seconds / request.folds if same is not None else share
+        settings = replace(settings, training=replace(settings.training, budget_s=budget))
+    known = None if same is None else same.result
+    tested = known or _test(data.samples, request, settings, log, kept)
     log.network = "final"
     learner = _learner(data.samples, request, settings, log)
     inside = [k for k in range(len(data.samples)) if tested.fold[k] >= 0]
@@ -271,13 +276,19 @@ def _compare(
     )
 
 
-def _chosen(comparison: FusionComparison, settings: ImageSettings) -> ImageSettings:
-    """The form asked for, else the best fused one, stays; the page shows all."""
-    fused = [each for each in comparison.trained if each.entry.form in ("early", "intermediate")]
-    whole = max(fused, key=lambda each: len(each.entry.channels), default=None)
-    if whole is None or settings.form in ("early", "intermediate", "late"):
-        return settings
-    return replace(settings, form=whole.entry.form)
+def _compared(
+    comparison: FusionComparison | None, request: ClassifierRequest, settings: ImageSettings
+) -> Compared | None:
+    """The entry of the comparison that is the model asked for; it need not be trained again."""
+    if comparison is None or request.held_out or request.allow_leakage:
+        return None
+    wanted = tuple(request.use) or None
+    for each in comparison.trained:
+        same = each.entry.form == settings.form.partition(":")[0]
+        whole = len(each.entry.channels) == max(len(e.entry.channels) for e in comparison.trained)
+        if same and whole and wanted in (None, each.entry.channels):
+            return each
+    return None
 
 
 @dataclass(frozen=True)
@@ -306,11 +317,6 @@ def _test(
     log: _Log,
     kept: dict[int, ImageClassifier],
 ) -> CrossValidation:
-    networks = request.folds + 1
-    if request.minutes and not request.compare:
-        budget = 60 * request.minutes / networks
-        settings = replace(settings, training=replace(settings.training, budget_s=budget))
-
     def make(fold: int) -> _Keeping:
         log.network = f"fold {fold + 1}" if fold >= 0 else "held-out"
         return _Keeping(_learner(samples, request, settings, log), fold, kept)
