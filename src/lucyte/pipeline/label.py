@@ -228,7 +228,9 @@ def _serve(request: LabelRequest, session: Session, pictures: Pictures, say: Say
 
 @contextmanager
 def _terminated() -> Iterator[None]:
-    """The polite signal to end counts as Ctrl-C."""
+    """The polite signal to end counts as Ctrl-C, and both count even where a shell that started
+    this in the background has them ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -236,11 +238,13 @@ def _terminated() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    ends = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(each, stop) for each in ends]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, was in zip(ends, before, strict=True):
+            signal.signal(each, was)
 
 
 def _has_screen() -> bool:
