@@ -8,6 +8,8 @@ import pytest
 
 from lucyte.learn.crops import CropLearner
 from lucyte.learn.feature_predictor import FeaturePredictor
+from lucyte.learn.image_learner import ImageLearner, ImageSettings
+from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.logistic import LogisticSettings, fit_logistic
 from lucyte.learn.models import KINDS, load_card, load_model, save_model
 from lucyte.networks.model_folder import CARD_FILE, Card, pack
@@ -84,7 +86,10 @@ def test_a_crop_without_its_cell_is_refused():
 def test_every_kind_comes_back_from_its_folder_with_the_same_answers(tmp_path):
     pixels, labels, groups = cells()
     whole = CropLearner(CHANNELS, 0.3).fit(pixels, labels, groups, 0)
-    both = {"features": predictor(), "crop-statistics": whole}
+    short = TrainingSettings(epochs=1, batch=8)
+    learner = ImageLearner(CHANNELS, ImageSettings(training=short))
+    network = learner.fit(pixels, labels, groups, 0)
+    both = {"features": predictor(), "crop-statistics": whole, "image-classifier": network}
     assert sorted(both) == sorted(row.name for row in KINDS), "test invalid: a kind is missing"
     for kind, made in both.items():
         card = Card(split=f"wells held out, {kind}", limits=("one plate",))
@@ -97,9 +102,13 @@ def test_every_kind_comes_back_from_its_folder_with_the_same_answers(tmp_path):
             made.input_px,
             made.pixel_size_um,
         )
+        if kind != "features":
+            assert np.array_equal(back.logits(pixels), made.logits(pixels))
+        if kind == "image-classifier":  # it adds what it knows of ranges to the card
+            assert load_card(folder).split == card.split
+            continue
         assert load_card(folder) == card
         assert back.model.config() == made.model.config()
-    assert np.array_equal(back.logits(pixels), whole.logits(pixels))
     restored = load_model(tmp_path / "features")
     assert restored.settings == both["features"].settings
     table = measure(pixels[:, 1:], pixels[:, 0] > 0, ["R", "G"], None)

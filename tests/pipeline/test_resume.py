@@ -60,7 +60,7 @@ def test_two_workers_write_the_same_bytes_as_one(home: Path, finished: Path) -> 
     assert json.loads((home / "two" / "provenance.json").read_text())["workers"] == 2
     assert unlike(finished, home / "two") == []
     same = [name for name in files(finished) if name.startswith("tracks/")]
-    assert len(same) == 6 * (3 + 1)
+    assert len(same) == 6 * (3 + 2)  # masks, res_track.txt, plausibility.csv
     assert unlike(finished, home / "two", tuple(same)) == []
 
 

@@ -123,5 +123,11 @@ def test_names_that_are_not_there_are_refused() -> None:
 
 
 def test_worlds_have_a_name_and_a_sentence() -> None:
-    assert [row.name for row in WORLDS] == ["autophagy", "shortcut", "lineage"]
+    assert [row.name for row in WORLDS] == [
+        "autophagy",
+        "shortcut",
+        "lineage",
+        "leigh",
+        "organelles",
+    ]
     assert all(len(row.description) > 20 for row in WORLDS)

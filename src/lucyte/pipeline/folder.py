@@ -28,7 +28,7 @@ OPTIONAL = ("embeddings.parquet", "explanations.zarr", "models", "tracks.geff")
 """What a run writes only where there is something to write, so that none outlives its cause."""
 TORN = ".*.partial*"
 """Temporary names of ``lucyte.io.atomic``: what a killed run was writing."""
-TRACK_PARTS = (".json", ".nodes.parquet", ".edges.parquet", ".tracks.parquet")
+TRACK_PARTS = (".json", ".nodes.parquet", ".edges.parquet", ".tracks.parquet", ".repaired.parquet")
 
 
 @dataclass(frozen=True)
