@@ -33,7 +33,7 @@ from stardist.models import Config2D, StarDist2D
 image = np.load(sys.argv[1])[0].astype(np.float32)
 low, high = np.percentile(image, (1, 99.8))
 model = StarDist2D(Config2D(n_rays=32, grid=(2, 2), n_channel_in=1), name=None, basedir=None)
-model.thresholds = dict(prob=0.5, nms=0.4)
+model.thresholds = dict(prob=0.999, nms=0.4)
 image = (image - low) / max(high - low, 1e-6)
 model.predict_instances(image)
 times = []
