@@ -214,7 +214,7 @@ def test_segment_writes_a_label_image_per_frame_and_one_table(home: Path) -> Non
     words = ("--channel", "EGFP", "--kind", "cell", "--quiet", "--workers", 1, *CHANNELS)
     text = well(lucyte("segment", home / "plate" / "images", "-o", out, *words))
     table = pd.read_parquet(out / "objects.parquet")
-    assert f"Found {len(table)} cell." in text
+    assert f"Found {len(table)} cells." in text
     names = [f"260101-ST_{name}_s1_t{t:03d}" for name in ("C03", "I03") for t in (0, 1, 2)]
     assert files(out) == sorted(
         [*(f"labels/{name}.tif" for name in names), "objects.parquet", "overview.png"]

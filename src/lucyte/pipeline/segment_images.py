@@ -21,6 +21,7 @@ from lucyte.pipeline.loose_images import frame_stem, open_loose, readable_frames
 from lucyte.pipeline.object_pictures import frame_picture, write_picture
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.sample import main_kind
+from lucyte.pipeline.words import counted
 from lucyte.report.contact_sheet import Panel, contact_sheet
 from lucyte.schema.errors import InputError
 from lucyte.schema.objects import Labels
@@ -85,7 +86,8 @@ def segment_images(
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     write_parquet(whole, out / "objects.parquet")
     kinds = sorted(set(whole["kind"])) if len(whole) else []
-    found = ", ".join(f"{(whole['kind'] == kind).sum():,} {kind}" for kind in kinds) or "nothing"
+    counts = [counted(int((whole["kind"] == kind).sum()), kind) for kind in kinds]
+    found = ", ".join(counts) or "nothing"
     drawn = [each for name in tables if (each := panels[name]) is not None]
     if drawn:
         write_picture(out / "overview.png", contact_sheet(drawn))
