@@ -21,7 +21,7 @@ from lucyte.evidence.ledger import write as write_ledger
 from lucyte.io.atomic import atomic_path, write_json
 from lucyte.io.labelled import SampleOptions
 from lucyte.learn.cross_validation import CrossValidation, cross_validate
-from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion
+from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion, plan_entries
 from lucyte.learn.fusion_comparison import Trained as Compared
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.splits import group_folds
@@ -264,6 +264,10 @@ def _compare(
         raise UsageError(
             f"--compare needs two channels or more; {request.data} gives {', '.join(light)}."
         )
+    entries = plan_entries(light)
+    networks = request.folds * sum(each.encoders for each in entries)
+    share = f", {60 * request.minutes / networks:.0f} s each" if request.minutes else ""
+    log.say(f"Comparing {len(entries)} models: {networks} encoders to train{share}.")
     chosen = replace(samples, images=samples.for_channels(light), channels=light)
     return compare_fusion(
         chosen,
