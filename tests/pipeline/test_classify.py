@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import tifffile
 
 from lucyte.cli import main
 from lucyte.networks.model_folder import read_folder
+from lucyte.pipeline.fingerprint import hash_samples
+from lucyte.schema.samples import Samples
 
 SIDE = 32
 
@@ -152,3 +155,23 @@ def test_the_cells_of_a_run_are_learned_from(lean: Path, tmp_path: Path, capsys:
     assert told["group"].nunique() == mine["well"].nunique()
     stored = read_folder(tmp_path / "m")
     assert stored.input_px == 48 and stored.channels == ("EGFP", "mRFP", "TL")
+
+
+def test_groups_that_are_held_out_are_not_compared_on(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "held"
+    words = ("--group-regex", "(plate[0-9]+)", "--folds", 2, "--epochs", 1, "--compare", "--quiet")
+    assert run("train", "classify", pictures, "-o", out, *words, "--held-out", "plate5") == 0
+    assert (pd.read_csv(out / "comparison.csv")["n"] == 5).all()
+    told = pd.read_csv(out / "predictions.csv")
+    assert set(told.loc[told["fold"] < 0, "group"]) == {"plate5"}
+
+
+def test_the_hash_of_the_data_sees_every_pixel_and_label() -> None:
+    images = np.zeros((3, 1, 4, 4), np.uint16)
+    names = ("a", "b", "c")
+    plain = Samples(images, ("DNA",), names, ("x", "y", "x"), names)
+    lit = images.copy()
+    lit[2, 0, 3, 3] = 1
+    others = [replace(plain, images=lit), replace(plain, labels=("x", "y", "y"))]
+    assert hash_samples(plain) == hash_samples(replace(plain, images=images.copy()))
+    assert hash_samples(plain) not in [hash_samples(each) for each in others]

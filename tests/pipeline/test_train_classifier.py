@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from lucyte.io.labelled import SampleOptions
+from lucyte.learn.cross_validation import within_range
 from lucyte.learn.image_learner import ImageSettings
 from lucyte.pipeline import train_classifier as subject
-from lucyte.pipeline.train_classifier import ClassifierRequest, train_classifier
+from lucyte.pipeline.classifier_folder import ClassifierRequest
+from lucyte.pipeline.train_classifier import train_classifier
 from lucyte.schema.errors import UsageError
 from lucyte.stats.intervals import Interval
 
@@ -59,6 +61,9 @@ def test_wrong_wishes_are_refused_before_the_guards(
 def test_intervals_stay_inside_what_a_score_can_be() -> None:
     """A t interval of few groups may leave the scale; no share is below 0."""
     wide = Interval(estimate=0.17, low=-0.02, high=1.04, n=18, method="t")
-    assert subject._ends("accuracy", wide) == (0.0, 1.0)
-    assert subject._ends("mcc", wide) == (-0.02, 1.0)
-    assert subject._ends("accuracy", None) == (None, None)
+    inside = within_range("accuracy", wide)
+    assert (inside.low, inside.high) == (0.0, 1.0)
+    signed = within_range("mcc", wide)
+    assert (signed.low, signed.high) == (-0.02, 1.0)
+    none = Interval(estimate=0.17, low=None, high=None, n=3, method="none")
+    assert within_range("accuracy", none) == none

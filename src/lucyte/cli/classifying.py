@@ -124,7 +124,8 @@ def train_classify(
     from lucyte.learn.image_learner import ImageSettings
     from lucyte.learn.image_training import TrainingSettings
     from lucyte.networks.engine import choose_engine
-    from lucyte.pipeline.train_classifier import ClassifierRequest, train_classifier
+    from lucyte.pipeline.classifier_folder import ClassifierRequest
+    from lucyte.pipeline.train_classifier import train_classifier
 
     reading = _sample_reading(
         (channels, select, pages),

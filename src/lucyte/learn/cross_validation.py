@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ METRICS: Mapping[str, Callable[[Counts], float]] = {
     "macro_f1": macro_f1,
     "mcc": mcc,
 }
+LOWEST = {"mcc": -1.0}
+"""Of scores that may fall below 0."""
 NEVER_SEEN = -50.0
 """Logit below the row's lowest for a class that a fold's training rows did not hold."""
 
@@ -126,7 +128,8 @@ class CrossValidation:
         def statistic(rows: npt.NDArray[np.int64]) -> float:
             return measure(count(code[rows], answer[rows], size))
 
-        return cluster_interval(statistic, [self.groups[k] for k in at], seed=seed)
+        found = cluster_interval(statistic, [self.groups[k] for k in at], seed=seed)
+        return within_range(metric, found)
 
     def codes(
         self, rows: npt.NDArray[np.int64]
@@ -211,6 +214,14 @@ def cross_validate(
         leakage=allow_leakage,
         model=final,
     )
+
+
+def within_range(metric: str, found: Interval) -> Interval:
+    """A score's limits lie where scores can, whatever a t quantile says."""
+    if found.low is None or found.high is None:
+        return found
+    low = max(LOWEST.get(metric, 0.0), found.low)
+    return replace(found, low=low, high=min(1.0, found.high))
 
 
 def find_metric(name: str) -> Callable[[Counts], float]:

@@ -10,7 +10,7 @@ from lucyte.report.classifier import render_classifier
 from lucyte.report.classifier_content import ClassifierContent, sample_picture
 
 if TYPE_CHECKING:
-    from lucyte.pipeline.train_classifier import Trained
+    from lucyte.pipeline.classifier_folder import Trained
 
 
 def classifier_page(

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 import lucyte
 from lucyte.schema.errors import InputError
+from lucyte.schema.samples import Samples
 
 
 def fingerprint(*parts: Any) -> str:
@@ -63,3 +65,13 @@ def _files(path: Path) -> list[Path]:
 def hash_texts(texts: Mapping[str, str]) -> str:
     """One hash over named hashes, whatever their order."""
     return hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
+
+
+def hash_samples(samples: Samples) -> str:
+    """SHA-256 over pixels, names, labels and groups, a thousand samples at a time."""
+    digest = hashlib.sha256(repr((samples.channels, samples.images.dtype)).encode())
+    for start in range(0, len(samples), 1000):
+        digest.update(np.ascontiguousarray(samples.images[start : start + 1000]).tobytes())
+    for columns in (samples.names, samples.labels, samples.groups):
+        digest.update(json.dumps(columns).encode())
+    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-IRREGULAR = {"nucleus": "nuclei", "cytoplasm": "cytoplasms"}
+IRREGULAR = {"nucleus": "nuclei", "class": "classes", "cytoplasm": "cytoplasms"}
 
 
 def plural(word: str, count: int = 2) -> str:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.learn.cross_validation import METRICS, CrossValidation, count
+from lucyte.learn.cross_validation import METRICS, CrossValidation, count, within_range
 from lucyte.report.wording import count as counted
 from lucyte.stats.classification import evaluate
 from lucyte.stats.intervals import FEWEST, Interval, cluster_interval
@@ -32,7 +32,6 @@ WORDS = {
     "accuracy": "accuracy",
 }
 """The scores on the page, in their order."""
-LOWEST = {"mcc": -1.0}
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def measured(result: CrossValidation, rows: Rows, seed: int = 0) -> tuple[Measur
         own = {group: score[name].value for group, score in points.items()}
         own = {group: value for group, value in own.items() if math.isfinite(value)}
         undefined = told[name].undefined
-        out.append(Measured(name, _inside(name, found), own, chances.get(name), undefined))
+        out.append(Measured(name, within_range(name, found), own, chances.get(name), undefined))
     return tuple(out)
 
 
@@ -153,14 +152,6 @@ class _Sorted:
         if not pairs:
             return math.nan
         return float(above @ (np.cumsum(below) - below / 2)) / pairs
-
-
-def _inside(name: str, found: Interval) -> Interval:
-    """A score's limits lie where scores can, whatever a t quantile says."""
-    if found.low is None or found.high is None:
-        return found
-    low = max(LOWEST.get(name, 0.0), found.low)
-    return replace(found, low=low, high=min(1.0, found.high))
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
