@@ -21,7 +21,7 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from lucyte.evidence.background import Retraining, data_permit, model_relies
+from lucyte.evidence.model.background import Retraining, data_permit, model_relies
 from lucyte.io.cellular_merged import CHANNELS, decode
 from lucyte.learn.crops import CropLearner
 from lucyte.schema.crops import CropSet, join

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lucyte.classify.units import independent_units
-from lucyte.evidence.accuracy import instance_accuracy, tracking_accuracy
-from lucyte.evidence.background import Retraining, data_permit
+from lucyte.evidence.accuracy.objects import instance_accuracy, tracking_accuracy
+from lucyte.evidence.accuracy.requirement import Requirement
+from lucyte.evidence.accuracy.states import classification_accuracy
 from lucyte.evidence.ledger import Headline, headline, ordered
-from lucyte.evidence.reliance import Exchange, model_relies
-from lucyte.evidence.requirement import Requirement
-from lucyte.evidence.states import classification_accuracy
+from lucyte.evidence.model.background import Retraining, data_permit
+from lucyte.evidence.model.reliance import Exchange, model_relies
 from lucyte.learn.crops import CropLearner
 from lucyte.pipeline.context import Context
 from lucyte.pipeline.explain_stage import Explained, explain_plate

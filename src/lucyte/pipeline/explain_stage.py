@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lucyte.evidence import explanation
-from lucyte.explain.contributions import contribution_explanations
+from lucyte.evidence.explanation import attribution
+from lucyte.explain.attribution.contributions import contribution_explanations
+from lucyte.explain.attribution.occlusion import occlusion_explanations
 from lucyte.explain.embedding import embed
-from lucyte.explain.occlusion import occlusion_explanations
 from lucyte.io.write_table import write_parquet
 from lucyte.learn.splits import even_sample
 from lucyte.measure.columns import model_features
@@ -143,7 +143,7 @@ def _examine(
     assert classified.model is not None
     light = [name for name in classified.model.channels if name != MASK_CHANNEL]
     stacked = np.stack([np.stack([each.maps[name] for name in light]) for each in maps])
-    return explanation.test_attribution(
+    return attribution.test_attribution(
         classified.model,
         crops.for_channels(classified.model.channels),
         stacked,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lucyte.classify.duplicates import near_duplicates
 from lucyte.classify.sample_guards import GuardSettings, sample_guards
-from lucyte.evidence.accuracy import classification_accuracy
+from lucyte.evidence.accuracy.objects import classification_accuracy
 from lucyte.learn.cross_validation import CrossValidation, cross_validate
 from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion, plan_entries
 from lucyte.learn.fusion_comparison import Trained as Compared

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lucyte.evidence.accuracy import Requirement, tracking_accuracy
+from lucyte.evidence.accuracy.objects import Requirement, tracking_accuracy
 from lucyte.io.atomic import write_json, write_text
 from lucyte.io.open import read_labels
 from lucyte.io.truth import read_ctc_truth

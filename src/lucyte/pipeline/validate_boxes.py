@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lucyte.evidence.accuracy import detection_accuracy, instance_accuracy
+from lucyte.evidence.accuracy.objects import detection_accuracy, instance_accuracy
 from lucyte.io.write_table import read_parquet
 from lucyte.pipeline.validate_truth import Boxes, Reference, label_files, open_references
 from lucyte.pipeline.validated import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lucyte.evidence.accuracy import instance_accuracy
+from lucyte.evidence.accuracy.objects import instance_accuracy
 from lucyte.io.annotated_labels import looks_binary
 from lucyte.io.open import read_labels
 from lucyte.io.truth import read_ctc_truth

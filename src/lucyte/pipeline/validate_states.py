@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lucyte.evidence.accuracy import called_accuracy, classification_accuracy
+from lucyte.evidence.accuracy.objects import called_accuracy, classification_accuracy
 from lucyte.io.write_table import read_parquet
 from lucyte.pipeline.validated import Asked, Comparison, group_of, left_out
 from lucyte.schema.errors import InputError, UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lucyte.evidence.accuracy import Requirement
+from lucyte.evidence.accuracy.objects import Requirement
 from lucyte.io.annotated_image import named
 from lucyte.io.annotated_items import LABEL_ENDING
 from lucyte.io.open import is_image

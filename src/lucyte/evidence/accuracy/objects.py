@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lucyte.evidence.requirement import GROUP, Requirement, meets, shown
-from lucyte.evidence.states import classification_accuracy
+from lucyte.evidence.accuracy.requirement import GROUP, Requirement, meets, shown
+from lucyte.evidence.accuracy.states import classification_accuracy
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.stats.boxes import COCO_THRESHOLDS, BoxHits, pooled_precision

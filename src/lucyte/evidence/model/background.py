@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence import inputs
-from lucyte.evidence.places import distance_curve, enough_places
-from lucyte.evidence.reliance import model_relies
-from lucyte.evidence.retrain import HeldOut, held_out, with_learner, with_table
-from lucyte.evidence.telling import Row, Teller
+from lucyte.evidence.model import inputs
+from lucyte.evidence.model.places import distance_curve, enough_places
+from lucyte.evidence.model.reliance import model_relies
+from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner, with_table
+from lucyte.evidence.model.telling import Row, Teller
 from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from lucyte.evidence import explanation
-from lucyte.evidence.explanation import control_maps, deletion_falls, inside_share
-from lucyte.explain.occlusion import occlusion
+from lucyte.evidence.explanation import attribution
+from lucyte.evidence.explanation.attribution import control_maps, deletion_falls, inside_share
+from lucyte.explain.attribution.occlusion import occlusion
 from lucyte.schema.errors import UsageError
 
 PX = 24
@@ -42,7 +42,7 @@ def case(wells=4, per=5, seed=0):
 
 def exam(maps, wells=4, **more):
     crops, masks, groups = case(wells)
-    return explanation.test_attribution(SpotReader(), crops, maps, masks, groups, 0, **more)
+    return attribution.test_attribution(SpotReader(), crops, maps, masks, groups, 0, **more)
 
 
 def test_maps_of_the_true_cause_pass():
@@ -53,7 +53,7 @@ def test_maps_of_the_true_cause_pass():
     assert (found.name, found.group) == ("occlusion.deletion", "explanation")
     assert found.low is None, "fewer than 6 units allow no interval"
     assert found.statistic > 1
-    assert set(found.details["falls"]) == {"map", *explanation.CONTROLS}
+    assert set(found.details["falls"]) == {"map", *attribution.CONTROLS}
     assert found.details["falls"]["map"] == max(found.details["falls"].values())
     assert found.details["inside"] > 0.8
     assert found.details["area"] == pytest.approx((14 / PX) ** 2)
@@ -63,7 +63,7 @@ def test_maps_of_the_true_cause_pass():
 def test_an_interval_stands_where_units_allow_one():
     crops, masks, groups = case(8, 2)
     maps = occlusion(SpotReader(), crops, "b", 4, 2)
-    found = explanation.test_attribution(SpotReader(), crops, maps, masks, groups, 0)
+    found = attribution.test_attribution(SpotReader(), crops, maps, masks, groups, 0)
     assert found.verdict == "pass"
     assert 0 < found.low < found.statistic < found.high
 

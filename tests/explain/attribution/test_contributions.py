@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lucyte.explain.contributions import contribution_explanations, contributions, in_words
+from lucyte.explain.attribution.contributions import (
+    contribution_explanations,
+    contributions,
+    in_words,
+)
 from lucyte.learn.feature_model import FeatureModel
 from lucyte.learn.scaling import Scaling
 from lucyte.schema.errors import UsageError

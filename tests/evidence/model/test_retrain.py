@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lucyte.evidence.guard import judge
-from lucyte.evidence.retrain import HeldOut, held_out, with_learner
+from lucyte.evidence.model.guard import judge
+from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner
 from reference.classification import auroc
 from worlds.crops import PictureLearner, world
 

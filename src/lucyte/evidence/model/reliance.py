@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lucyte.evidence.donors import Donors, NoDonorError
-from lucyte.evidence.exchange import EXCHANGES, Exchange, Moved, move, sample
+from lucyte.evidence.model.donors import Donors, NoDonorError
+from lucyte.evidence.model.exchange import EXCHANGES, Exchange, Moved, move, sample
 from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict

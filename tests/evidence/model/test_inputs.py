@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lucyte.evidence import inputs
+from lucyte.evidence.model import inputs
 from lucyte.schema.errors import UsageError
 from worlds.crops import world
 

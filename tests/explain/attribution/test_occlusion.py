@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lucyte.explain import occlusion as module
-from lucyte.explain.occlusion import occlusion, occlusion_explanations
+from lucyte.explain.attribution import occlusion as module
+from lucyte.explain.attribution.occlusion import occlusion, occlusion_explanations
 from lucyte.learn.erasing import baseline_image
 from lucyte.schema.errors import UsageError
 from reference.occlusion import occlusion_map

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lucyte.evidence.retrain import HeldOut
+from lucyte.evidence.model.retrain import HeldOut
 from lucyte.schema.finding import Verdict
 from lucyte.stats.intervals import FEWEST
 

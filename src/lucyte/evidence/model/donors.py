@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.inputs import free_level, grown
+from lucyte.evidence.model.inputs import free_level, grown
 from lucyte.schema.crops import CropSet
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lucyte.evidence.retrain import HeldOut, compare
+from lucyte.evidence.model.retrain import HeldOut, compare
 from lucyte.schema.crops import CropSet
 
 FEWEST_PATCHES = 8

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.donors import Donors, NoDonorError
-from lucyte.evidence.inputs import FEWEST_FREE, free_level, grown
+from lucyte.evidence.model.donors import Donors, NoDonorError
+from lucyte.evidence.model.inputs import FEWEST_FREE, free_level, grown
 from lucyte.schema.crops import CropSet
 from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.stats.intervals import Interval, unit_mean_interval

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lucyte.evidence.requirement import GROUP, Requirement, meets, shown
-from lucyte.evidence.retrain import compare
+from lucyte.evidence.accuracy.requirement import GROUP, Requirement, meets, shown
+from lucyte.evidence.model.retrain import compare
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.stats.classification import Score, confusion, evaluate

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lucyte.evidence.guard import judge
-from lucyte.evidence.retrain import HeldOut
+from lucyte.evidence.model.guard import judge
+from lucyte.evidence.model.retrain import HeldOut
 from lucyte.schema.finding import Finding, Verdict
 
 FEW_TO_LIST = 8

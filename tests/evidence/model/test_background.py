@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lucyte.evidence.background import Retraining, data_permit, model_relies
+from lucyte.evidence.model.background import Retraining, data_permit, model_relies
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
 from worlds.crops import (

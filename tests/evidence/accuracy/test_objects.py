@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lucyte.evidence.accuracy import (
+from lucyte.evidence.accuracy.objects import (
     Requirement,
     classification_accuracy,
     instance_accuracy,

@@ -1,0 +1,1 @@
+"""Of the explanations: do they say what the model does?"""

@@ -1,0 +1,1 @@
+"""Of the biology: claims written down before they are tested."""
