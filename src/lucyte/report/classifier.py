@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pandas as pd
 from markupsafe import Markup
 
 from lucyte.learn.cross_validation import CrossValidation
@@ -22,14 +21,11 @@ from lucyte.report.classifier_scores import (
     score_levels,
     scores_section,
 )
-from lucyte.report.content import ReportContent
-from lucyte.report.findings import findings_section, tally
+from lucyte.report.document import content_of, document, head
+from lucyte.report.findings import findings_section
 from lucyte.report.markup import NOTHING, join, tag
-from lucyte.report.page import script_hash
 from lucyte.report.section import Figures, Section
-from lucyte.report.template import asset, fill
 from lucyte.report.wording import count, plural
-from lucyte.schema.plan import InputSettings, Plan
 
 __all__ = ["ClassifierContent", "pictures_shown", "render_classifier", "sample_picture"]
 
@@ -67,13 +63,7 @@ def render_classifier(content: ClassifierContent) -> str:
     content = replace(content, tested=judged(content.tested), voted=voted)
     figures = _Marked() if content.tested.leakage else Figures()
     levels = score_levels(content)
-    report = ReportContent(
-        title=content.title,
-        command=content.command,
-        plan=Plan(input=InputSettings(path=".")),
-        fields=pd.DataFrame(),
-        findings=content.findings,
-    )
+    report = content_of(content.title, content.command, content.findings)
     sections = [
         findings_section(report),
         scores_section(content, levels, figures),
@@ -87,18 +77,13 @@ def render_classifier(content: ClassifierContent) -> str:
         examples_section(content, figures),
         _methods(content),
     ]
-    script = asset("page.js")
-    page = fill(
-        "page.html",
-        title=content.title,
-        style=Markup(asset("page.css") + asset("classifier.css")),
-        script=Markup(script),
-        script_hash=script_hash(script),
-        opening=_opening(content, levels),
-        sections=sections,
-        tally=tally(content.findings),
+    return document(
+        content.title,
+        _opening(content, levels),
+        sections,
+        content.findings,
+        ("classifier.css",),
     )
-    return str(page) + "\n"
 
 
 def _opening(content: ClassifierContent, levels: list[Level]) -> Markup:
@@ -114,15 +99,9 @@ def _opening(content: ClassifierContent, levels: list[Level]) -> Markup:
         tiles.insert(1, (len(content.voted.rows()), content.source))
     shown = [(f"{n:,}", noun if n == 1 else plural(noun)) for n, noun in tiles]
     first = _score(levels, "balanced_accuracy")
-    head = fill(
-        "asked.html",
-        title=content.title,
-        tiles=[*shown, (fixed(first.interval.estimate), "balanced accuracy")],
-        asked=_verdict(content, levels),
-        tally=tally(content.findings),
-        written="",
-    )
-    return head + _banner(result, content)
+    told = [*shown, (fixed(first.interval.estimate), "balanced accuracy")]
+    top = head(content.title, told, _verdict(content, levels), content.findings)
+    return top + _banner(result, content)
 
 
 def _score(levels: list[Level], name: str) -> Measured:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
-
-from markupsafe import Markup
 
 from lucyte.report.asked import opening, title_of
 from lucyte.report.cells import cells_section
 from lucyte.report.content import ReportContent
+from lucyte.report.document import document
 from lucyte.report.embedding import embedding_section
 from lucyte.report.explanations import explanations_section
 from lucyte.report.features import features_section
-from lucyte.report.findings import findings_section, tally
+from lucyte.report.findings import findings_section
 from lucyte.report.fractions import fractions_section
 from lucyte.report.methods import methods_section
 from lucyte.report.plate_map import plate_map_section
 from lucyte.report.provenance import provenance_section
 from lucyte.report.quality import problems_section, quality_section
 from lucyte.report.section import Figures, Section
-from lucyte.report.template import asset, fill
 from lucyte.report.tracks import tracks_section
 
 ORDER: tuple[Callable[[ReportContent, Figures], Section], ...] = (
@@ -57,21 +53,4 @@ def render(content: ReportContent) -> str:
     """
     figures = Figures()
     sections = [make(content, figures) for make in ORDER]
-    script = asset("page.js")
-    page = fill(
-        "page.html",
-        title=title_of(content),
-        style=Markup(asset("page.css")),
-        script=Markup(script),
-        script_hash=script_hash(script),
-        opening=opening(content),
-        sections=sections,
-        tally=tally(content.findings),
-    )
-    return str(page) + "\n"
-
-
-def script_hash(script: str) -> str:
-    """The one script that the page lets run."""
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+    return document(title_of(content), opening(content), sections, content.findings)

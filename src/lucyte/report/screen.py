@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from lucyte.report.content import ReportContent
-from lucyte.report.findings import findings_section, tally
+from lucyte.report.document import content_of, document, head
+from lucyte.report.findings import findings_section
 from lucyte.report.markup import NOTHING, join, tag
-from lucyte.report.page import script_hash
 from lucyte.report.palette import UNKNOWN, Style, natural, styles
 from lucyte.report.screen_figures import (
     CurveContent,
@@ -26,10 +25,8 @@ from lucyte.report.screen_figures import (
 from lucyte.report.screen_plates import plate_figures
 from lucyte.report.section import Figures, Section
 from lucyte.report.table import table
-from lucyte.report.template import asset, fill
 from lucyte.report.wording import count, feature_words, interval, number
 from lucyte.schema.finding import Finding
-from lucyte.schema.plan import EvidenceSettings, InputSettings, Plan
 
 __all__ = ["CurveContent", "ScreenContent", "render_screen"]
 
@@ -90,16 +87,7 @@ class ScreenContent:
 def render_screen(content: ScreenContent) -> str:
     """Make the page: one HTML file that opens offline, the same text for the same content."""
     figures = Figures()
-    report = ReportContent(
-        title=content.title,
-        command=content.command,
-        plan=Plan(
-            input=InputSettings(path="."),
-            evidence=EvidenceSettings(alpha=round(1 - content.level, 9)),
-        ),
-        fields=pd.DataFrame(),
-        findings=content.findings,
-    )
+    report = content_of(content.title, content.command, content.findings, alpha=1 - content.level)
     sections = [
         findings_section(report),
         _hits(content, figures),
@@ -109,18 +97,7 @@ def render_screen(content: ScreenContent) -> str:
         _separation(content),
         _how(content),
     ]
-    script = asset("page.js")
-    page = fill(
-        "page.html",
-        title=content.title,
-        style=Markup(asset("page.css")),
-        script=Markup(script),
-        script_hash=script_hash(script),
-        opening=_opening(content),
-        sections=sections,
-        tally=tally(content.findings),
-    )
-    return str(page) + "\n"
+    return document(content.title, _opening(content), sections, content.findings)
 
 
 def _opening(content: ScreenContent) -> Markup:
@@ -136,14 +113,8 @@ def _opening(content: ScreenContent) -> Markup:
     ]
     shown = [(f"{n:,}", count(int(n), noun).split(" ", 1)[1]) for n, noun in tiles]
     shown = [(n, noun.replace("treatment and doses", "treatments at doses")) for n, noun in shown]
-    return fill(
-        "asked.html",
-        title=content.title,
-        tiles=[*shown, (str(rescued), "rescue")],
-        asked=_verdict(content),
-        tally=tally(content.findings),
-        written="",
-    )
+    told = [*shown, (str(rescued), "rescue")]
+    return head(content.title, told, _verdict(content), content.findings)
 
 
 def _verdict(content: ScreenContent) -> str:
