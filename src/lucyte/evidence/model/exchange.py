@@ -85,8 +85,8 @@ def move(
     own = np.array([classes.index(name) for name in cells.labels])
     others = [[k for k in np.unique(own).tolist() if k != mine] for mine in own]
     other = np.array([rng.choice(each) for each in others])
-    before = _answers(predictor, cells, cells.crops)
-    gap = _gap(before, own, other, cells)
+    before = answers(predictor, cells, cells.crops)
+    gap = class_distance(before, own, other, cells)
     if not gap > 1e-6:
         return None, gap
     pairs = {
@@ -105,14 +105,14 @@ def move(
             stay = grown(some.masks, settings.halo_px)[:, None]
             for name in EXCHANGES:
                 picture = _exchanged(name, some.crops.astype(np.float32), lift[at], (stay, beside))
-                told[name].append(_answers(predictor, some, picture))
-        for name, answers in told.items():
-            after = np.concatenate(answers)
+                told[name].append(answers(predictor, some, picture))
+        for name, parts in told.items():
+            after = np.concatenate(parts)
             margin = after[rows, other] - after[rows, own]
             moves[name, swapped] = margin - (before[rows, other] - before[rows, own])
             flips[name, swapped] = (after.argmax(axis=1) != before.argmax(axis=1)).astype(float)
     return {
-        name: _per_unit(
+        name: per_unit(
             moves[name, True] / gap,
             moves[name, False] / gap,
             (flips[name, True], flips[name, False]),
@@ -132,7 +132,8 @@ def _exchanged(
     return np.where(stay, raw + lift if name == "medium" else raw, beside)
 
 
-def _per_unit(swapped: Floats, sham: Floats, flips: tuple[Floats, Floats], cells: CropSet) -> Moved:
+def per_unit(swapped: Floats, sham: Floats, flips: tuple[Floats, Floats], cells: CropSet) -> Moved:
+    """How far answers moved beyond the sham, unit by unit, both as shares of the distance."""
     groups = np.asarray(cells.groups, dtype=str)
 
     def by_unit(values: Floats) -> dict[str, float]:
@@ -147,8 +148,8 @@ def _per_unit(swapped: Floats, sham: Floats, flips: tuple[Floats, Floats], cells
     )
 
 
-def _answers(predictor: Predictor, cells: CropSet, pictures: npt.NDArray[Any]) -> Floats:
-    """Logits, batch by batch."""
+def answers(predictor: Predictor, cells: CropSet, pictures: npt.NDArray[Any]) -> Floats:
+    """Logits of these pictures ``N C Y X`` shown in place of the cells' own, batch by batch."""
     starts = range(0, len(cells), BATCH)
     parts = [np.arange(at, min(at + BATCH, len(cells))) for at in starts]
     told = [predictor.logits(_planes(predictor, cells.take(at), pictures[at])) for at in parts]
@@ -167,7 +168,7 @@ def _planes(predictor: Predictor, cells: CropSet, pictures: npt.NDArray[Any]) ->
     return np.stack(planes, axis=1)
 
 
-def _gap(before: Floats, own: Rows, other: Rows, cells: CropSet) -> float:
+def class_distance(before: Floats, own: Rows, other: Rows, cells: CropSet) -> float:
     """Distance between the classes: how far units of a class lean to it, both sides added."""
     rows = np.arange(len(own))
     lean = before[rows, own] - before[rows, other]

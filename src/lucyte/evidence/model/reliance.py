@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,58 @@ from lucyte.stats.intervals import FEWEST, Interval
 
 __all__ = ["Exchange", "model_relies"]
 
-QUESTION = "Does this model look at the cell rather than at the background?"
 JUDGED = ("medium", "level")
 """A model that subtracts the local background answers wrongly when only its surroundings are
 exchanged, though it is right in any real medium; so that exchange is shown, not judged."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The words of one question about reliance, and which of its exchanges are judged.
+
+    Attributes
+    ----------
+    name, question : str
+        Of the Finding.
+    what : str
+        What is exchanged, in the plural, to begin a sentence with.
+    done : str
+        What was done to the cells, to begin the Finding's sentence with.
+    guilty : str
+        What follows where it fails.
+    exchanges : mapping of str to str
+        Every exchange and what it moves, in words.
+    judged : tuple of str
+        Those that count; the others are shown.
+    assumed : tuple of str
+    reviewer : str
+    """
+
+    name: str
+    question: str
+    what: str
+    done: str
+    guilty: str
+    exchanges: Mapping[str, str]
+    judged: tuple[str, ...]
+    assumed: tuple[str, ...]
+    reviewer: str
+
+
+BACKGROUND = Asked(
+    name="background.model_relies",
+    question="Does this model look at the cell rather than at the background?",
+    what="Backgrounds",
+    done="Giving each cell the background of the other class",
+    guilty="this model reads the background",
+    exchanges=EXCHANGES,
+    judged=JUDGED,
+    assumed=(
+        "medium light adds through the cell as it does beside it",
+        "outlines hold the whole cell",
+    ),
+    reviewer="Paired exchange of background between classes",
+)
 
 
 def model_relies(predictor: Predictor, crops: CropSet, how: Exchange | None = None) -> Finding:
@@ -64,63 +114,83 @@ def model_relies(predictor: Predictor, crops: CropSet, how: Exchange | None = No
     try:
         moved, gap = move(predictor, cells, donors, settings)
     except NoDonorError as error:
-        return _undefined(str(error), crops.unit)
+        return not_exchanged(BACKGROUND, str(error), crops.unit)
     if moved is None:
-        told = (
-            f"The model does not tell the classes apart here (their answers differ by {gap:.2f} "
-            "logits on average), so there is nothing for it to rely on."
-        )
-        return _undefined(told, crops.unit)
-    return _finding(moved, gap, crops.unit, settings)
+        return not_exchanged(BACKGROUND, nothing_to_rely_on(gap), crops.unit)
+    limits = (settings.margin, settings.fails_at)
+    return reliance_finding(moved, gap, crops.unit, limits, BACKGROUND)
 
 
-def _finding(moved: dict[str, Moved], gap: float, unit: str, settings: Exchange) -> Finding:
-    name = max(JUDGED, key=lambda each: moved[each].reliance.estimate)
+def nothing_to_rely_on(gap: float) -> str:
+    """The sentence for a model whose answers do not lean to the right class."""
+    return (
+        f"The model does not tell the classes apart here (their answers differ by {gap:.2f} "
+        "logits on average), so there is nothing for it to rely on."
+    )
+
+
+def reliance_finding(
+    moved: dict[str, Moved], gap: float, unit: str, limits: tuple[float, float], asked: Asked
+) -> Finding:
+    """One Finding from every exchange; the worst of those that are judged counts.
+
+    Parameters
+    ----------
+    moved : mapping of exchange to Moved
+    gap : float
+        Distance between the classes, logits.
+    unit : str
+        What n counts.
+    limits : (float, float)
+        Share that is allowed, and share from which it fails.
+    asked : Asked
+    """
+    allowed, fails_at = limits
+    judged = [name for name in asked.judged if name in moved]
+    name = max(judged, key=lambda each: moved[each].reliance.estimate)
     worst = moved[name].reliance
     values = list(moved[name].units.values())
     upset = float(np.mean(np.abs(list(moved[name].sham.values()))))
     verdict: Verdict = "inconclusive"
     seen = (
-        f"Giving each cell the background of the other class ({EXCHANGES[name]}) moves its answer "
+        f"{asked.done} ({asked.exchanges[name]}) moves its answer "
         f"{worst.estimate:.0%} of the way to that class{_range(worst, values, unit)} and turns "
         f"{moved[name].flipped:.0%} of the answers (exchange within the class: "
         f"{moved[name].flipped_sham:.0%})"
     )
-    ahead = sum(value > settings.margin for value in values) / len(values)
-    if worst.estimate >= settings.fails_at and ahead >= 0.75:
-        verdict, rest = "fail", "this model reads the background"
-    elif upset > settings.fails_at:
+    ahead = sum(value > allowed for value in values) / len(values)
+    if worst.estimate >= fails_at and ahead >= 0.75:
+        verdict, rest = "fail", asked.guilty
+    elif upset > fails_at:
         rest = (
             f"but an exchange within the class moves answers by {upset:.0%} too, so the model "
             "reacts to the exchange itself"
         )
-    elif _reassures(moved, settings):
-        verdict, rest = "pass", f"below the {settings.margin:.0%} allowed"
+    elif _reassures([moved[each] for each in judged], allowed):
+        verdict, rest = "pass", f"below the {allowed:.0%} allowed"
     else:
-        rest = f"neither below the {settings.margin:.0%} allowed nor decisive"
+        rest = f"neither below the {allowed:.0%} allowed nor decisive"
     return Finding(
-        name="background.model_relies",
-        question=QUESTION,
+        name=asked.name,
+        question=asked.question,
         verdict=verdict,
         statistic=worst.estimate,
         low=worst.low,
         high=worst.high,
         n=worst.n,
         unit=unit,
-        assumed=(
-            "medium light adds through the cell as it does beside it",
-            "outlines hold the whole cell",
-            f"{unit}s are independent",
-        ),
+        assumed=(*asked.assumed, f"{unit}s are independent"),
         why=f"{seen}: {rest}.",
         statistic_name="reliance",
         details={
-            "exchanges": [_told(each, moved[each]) for each in EXCHANGES],
+            "exchanges": [
+                _told(each, moved[each], asked.exchanges[each], each in judged) for each in moved
+            ],
             "class_distance_logits": gap,
-            "margin": settings.margin,
-            "fails_at": settings.fails_at,
+            "margin": allowed,
+            "fails_at": fails_at,
             "reviewer": (
-                "Paired exchange of background between classes against a sham exchange within "
+                f"{asked.reviewer} against a sham exchange within "
                 f"class from another {unit}; shift of the logit margin over the distance between "
                 f"class means of {unit} means ({gap:.2f} logits)."
             ),
@@ -128,22 +198,21 @@ def _finding(moved: dict[str, Moved], gap: float, unit: str, settings: Exchange)
     )
 
 
-def _reassures(moved: dict[str, Moved], settings: Exchange) -> bool:
-    for name in JUDGED:
-        own = moved[name]
+def _reassures(judged: Sequence[Moved], allowed: float) -> bool:
+    for own in judged:
         if own.reliance.n < FEWEST:
-            if own.reliance.n < 4 or max(own.units.values()) >= settings.margin:
+            if own.reliance.n < 4 or max(own.units.values()) >= allowed:
                 return False
-        elif own.reliance.high is None or own.reliance.high >= settings.margin:
+        elif own.reliance.high is None or own.reliance.high >= allowed:
             return False
     return True
 
 
-def _told(name: str, moved: Moved) -> dict[str, Any]:
+def _told(name: str, moved: Moved, what: str, judged: bool) -> dict[str, Any]:
     return {
         "exchange": name,
-        "what": EXCHANGES[name],
-        "judged": name in JUDGED,
+        "what": what,
+        "judged": judged,
         "reliance": moved.reliance.estimate,
         "low": moved.reliance.low,
         "high": moved.reliance.high,
@@ -160,10 +229,11 @@ def _range(interval: Interval, values: list[float], unit: str) -> str:
     return f" ({interval.n} {unit}s: {', '.join(f'{v:.0%}' for v in values)})"
 
 
-def _undefined(why: str, unit: str) -> Finding:
+def not_exchanged(asked: Asked, why: str, unit: str) -> Finding:
+    """The Finding where nothing could be exchanged, with the reason."""
     return Finding(
-        name="background.model_relies",
-        question=QUESTION,
+        name=asked.name,
+        question=asked.question,
         verdict="inconclusive",
         statistic=math.nan,
         low=None,
@@ -171,6 +241,7 @@ def _undefined(why: str, unit: str) -> Finding:
         n=0,
         unit=unit,
         assumed=(),
-        why=why if why.endswith(".") else f"Backgrounds could not be exchanged: {why}.",
+        why=why if why.endswith(".") else f"{asked.what} could not be exchanged: {why}.",
         statistic_name="reliance",
+        details={"reviewer": f"{asked.reviewer}: not done."},
     )
