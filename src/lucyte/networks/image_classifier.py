@@ -101,10 +101,20 @@ class ImageClassifier:
             Crops of another form.
         """
         self.seen.check(crops)
-        parts = [self._some(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
-        if not parts:
-            return np.zeros((0, len(self.classes)))
-        return np.concatenate(parts) / self.calibration.temperature
+        parts = [
+            self.logits_of_prepared(self.prepare(crops[at : at + BATCH]))
+            for at in range(0, len(crops), BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
+
+    def logits_of_prepared(self, x: Tensor) -> Floats:
+        """Calibrated logits ``N x classes`` of what `prepare` made, by the model's engine."""
+        total: Any = 0.0
+        for view in turned_views(x, self.turns):
+            logits = torch.from_numpy(self._answer(view))
+            total = total + (torch.log_softmax(logits, 1) if self.turns > 1 else logits)
+        mean = np.asarray(total.numpy() / self.turns, dtype=np.float64)
+        return mean / self.calibration.temperature
 
     def probabilities(self, crops: npt.NDArray[Any]) -> Floats:
         """Calibrated probabilities ``N x classes``."""
@@ -146,14 +156,6 @@ class ImageClassifier:
     def with_engine(self, engine: str, device: str = "cpu") -> ImageClassifier:
         """The same model on another engine; compiled at first use."""
         return replace(self, engine=engine, device=device, _running={})
-
-    def _some(self, crops: npt.NDArray[Any]) -> Floats:
-        x = self.prepare(crops)
-        total: Any = 0.0
-        for view in _views(x, self.turns):
-            logits = torch.from_numpy(self._answer(view))
-            total = total + (torch.log_softmax(logits, 1) if self.turns > 1 else logits)
-        return np.asarray(total.numpy() / self.turns, dtype=np.float64)
 
     def _answer(self, x: Tensor) -> npt.NDArray[np.float32]:
         if "answer" not in self._running:
@@ -236,7 +238,7 @@ class Calibrated(nn.Module):
         return found / self.temperature
 
 
-def _views(x: Tensor, turns: int) -> Sequence[Tensor]:
+def turned_views(x: Tensor, turns: int) -> Sequence[Tensor]:
     """The picture, its quarter turns, and those of its mirror image."""
     views = [torch.rot90(x, k, (2, 3)) for k in range(4 if turns > 1 else 1)]
     if turns == 8:
