@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lucyte.evidence.explanation import attribution
-from lucyte.evidence.explanation.attribution import control_maps, deletion_falls, inside_share
+from lucyte.evidence.explanation.attribution import deletion_falls, inside_share
+from lucyte.evidence.explanation.controls import control_maps
 from lucyte.explain.attribution.occlusion import occlusion
 from lucyte.schema.errors import UsageError
 
@@ -72,7 +73,7 @@ def test_an_interval_stands_where_units_allow_one():
 def test_a_map_that_knows_nothing_of_the_model_fails(control):
     crops, _, _ = case()
     maps = occlusion(SpotReader(), crops, "b", 4, 2)
-    fake = control_maps(SpotReader(), crops, maps, np.random.default_rng(5))[control]
+    fake = control_maps(SpotReader().channels, crops, maps, np.random.default_rng(5))[control]
     found = exam(fake)
     assert found.verdict in ("fail", "inconclusive")
     assert found.statistic < exam(maps).statistic / 3

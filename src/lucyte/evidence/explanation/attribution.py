@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucyte.evidence.explanation.controls import CONTROLS, control_maps
 from lucyte.learn.erasing import baseline_image, light_channels
 from lucyte.learn.margins import class_margin
 from lucyte.schema.errors import UsageError, unknown
@@ -74,7 +75,7 @@ def test_attribution(
     _check(predictor, crops, maps, masks, groups)
     at = _targets(predictor, crops, targets)
     rng = np.random.default_rng(seed)
-    tried = {"map": maps, **control_maps(predictor, crops, maps, rng)}
+    tried = {"map": maps, **control_maps(predictor.channels, crops, maps, rng)}
     falls = {
         name: deletion_falls(predictor, crops, relevance, at, rng)
         for name, relevance in tried.items()
@@ -128,40 +129,6 @@ def test_attribution(
 
 # The house's name for an exam; pytest must not take it for one of its own.
 test_attribution.__test__ = False  # type: ignore[attr-defined]
-
-CONTROLS = {
-    "moved": "the same map, moved",
-    "centre": "a spot in the centre",
-    "edge": "edges of the picture",
-    "intensity": "bright pixels",
-    "random": "random pixels",
-}
-
-
-def control_maps(
-    predictor: Predictor, crops: npt.NDArray[Any], maps: Floats, rng: np.random.Generator
-) -> dict[str, Floats]:
-    """Maps that know the picture or nothing, but not the model; each ``N L Y X``."""
-    light = crops[:, list(light_channels(predictor.channels))].astype(np.float64)
-    n, _, height, width = light.shape
-    y = (np.arange(height) - (height - 1) / 2) / height
-    x = (np.arange(width) - (width - 1) / 2) / width
-    centre = np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * 0.15**2))
-    slope = np.hypot(*np.gradient(light, axis=(2, 3)))
-    moved = (
-        np.stack(
-            [np.roll(each, (_far(rng, height), _far(rng, width)), axis=(1, 2)) for each in maps]
-        )
-        if n
-        else maps
-    )
-    return {
-        "moved": moved,
-        "centre": np.broadcast_to(centre, light.shape).copy(),
-        "edge": _standard(slope),
-        "intensity": _standard(light),
-        "random": rng.random(light.shape),
-    }
 
 
 def deletion_falls(
@@ -229,20 +196,6 @@ def _judge(low: float | None, gains: Floats, flat: int, count: int) -> tuple[Ver
         f"The maps do better on average; {len(gains)} units are too few (below {FEWEST}) for an "
         "interval."
     )
-
-
-def _far(rng: np.random.Generator, size: int) -> int:
-    """A step that moves a map by a quarter to three quarters of the picture."""
-    return int(rng.integers(size // 4, max(size // 4 + 1, 3 * size // 4)))
-
-
-def _standard(values: Floats) -> Floats:
-    """Each crop and channel with mean 0 and deviation 1, so that channels can be ranked."""
-    spread = values.std(axis=(2, 3), keepdims=True)
-    out: Floats = (values - values.mean(axis=(2, 3), keepdims=True)) / np.where(
-        spread > 0, spread, 1.0
-    )
-    return out
 
 
 def _targets(
