@@ -59,7 +59,7 @@ def test_refusals(model):
     with pytest.raises(UsageError, match="side_px must be a multiple of 8, got 20"):
         build(("a",), 20, (4, 6, 8), 2)
     stored = store(model, Card())
-    with pytest.raises(UsageError, match="is of kind 'objects'; masks in crops need 'crop-masks'"):
+    with pytest.raises(UsageError, match="is of kind 'objects'; --outlines needs 'crop-masks'"):
         restore(type(stored)(**{**vars(stored), "kind": "objects"}))
     less = dict(list(stored.arrays.items())[1:])
     with pytest.raises(UsageError, match="the weights are not of this network"):

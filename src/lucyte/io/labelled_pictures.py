@@ -162,7 +162,7 @@ def _header(item: LabelledItem, options: SampleOptions) -> _Header:
     if deep:
         raise UsageError(
             f"{item.path}: has axes {', '.join(deep)}, and a sample is one picture; choose one "
-            "with --select, or cut stacks into patches (--patch-px)."
+            "with --select, or train on stacks cut into patches (lucyte train classify --patch-px)."
         )
     channels = tuple(str(each) for each in image["C"].values) if "C" in image.dims else UNNAMED
     size = image.attrs.get("pixel_size_um")

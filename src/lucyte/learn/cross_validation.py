@@ -217,9 +217,15 @@ def cross_validate(
 
 
 def within_range(metric: str, found: Interval) -> Interval:
-    """A score's limits lie where scores can, whatever a t quantile says."""
+    """A score's limits lie where scores can, whatever a t quantile says.
+
+    A score that no choice of groups changes (one answer throughout, no error at all) shows no
+    spread, and an interval without width would be certainty: it gets none.
+    """
     if found.low is None or found.high is None:
         return found
+    if found.low == found.high:
+        return replace(found, low=None, high=None, method="none: the same in every group")
     low = max(LOWEST.get(metric, 0.0), found.low)
     return replace(found, low=low, high=min(1.0, found.high))
 

@@ -149,7 +149,9 @@ def restore(stored: StoredModel) -> CropMaskNetwork:
     import torch
 
     if stored.kind != KIND:
-        raise UsageError(f"this model is of kind {stored.kind!r}; masks in crops need {KIND!r}.")
+        raise UsageError(
+            f"this model is of kind {stored.kind!r}; --outlines needs {KIND!r} or SAM."
+        )
     if set(stored.config) != {"widths", "stride"}:
         raise UsageError(f"a model of crops needs widths and stride, got {sorted(stored.config)}.")
     widths = tuple(int(width) for width in stored.config["widths"])

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lucyte.classify.patches import PatchSettings
 from lucyte.io.labelled import SampleOptions
 from lucyte.io.labelled_items import few
 from lucyte.io.write_table import write_parquet
@@ -20,8 +19,8 @@ from lucyte.networks.abstention import UNKNOWN
 from lucyte.networks.engine import choose_engine
 from lucyte.networks.image_classifier import KIND, ImageClassifier
 from lucyte.networks.input_match import match_input
-from lucyte.networks.model_folder import Card, StoredModel, read_folder
-from lucyte.pipeline.labelled_data import read_labelled
+from lucyte.networks.model_folder import Card, read_folder
+from lucyte.pipeline.labelled_data import patches_of, read_labelled
 from lucyte.pipeline.object_pictures import write_picture
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.words import counted
@@ -31,6 +30,8 @@ from lucyte.schema.errors import UsageError
 from lucyte.schema.samples import Samples
 
 BATCH = 512
+FIELD = 5
+"""Pictures with so many times the side of a model's input are fields, not cells."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,14 @@ def classify_pictures(request: ClassifyRequest) -> str:
     engine, device = choose_engine(request.engine, request.device)
     model = ImageClassifier.restore(stored).with_engine(engine, device)
     options = replace(request.options, training=False)
-    patches = _patches(stored)
+    patches = patches_of(stored)
     if patches is None and options.side_px is None and options.fit:
         options = replace(options, side_px=model.input_px)
     data = read_labelled(request.data, options, patches, quiet=request.quiet)
     samples = data.samples
     if request.pixel_size_um is not None:
         samples = replace(samples, pixel_size_um=request.pixel_size_um)
+    _refuse_fields(model, samples, request.data)
     warnings = warned(model, stored.card, samples)
     logits = _answer(model, samples, quiet=request.quiet)
     table = state_table(model, logits, samples)
@@ -110,13 +112,15 @@ def classify_pictures(request: ClassifyRequest) -> str:
     return "\n".join(lines)
 
 
-def _patches(stored: StoredModel) -> PatchSettings | None:
-    """How the stacks were cut that a model was trained on."""
-    cut = stored.config.get("patches")
-    if cut is None:
-        return None
-    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in cut.items()}
-    return PatchSettings(**lists)
+def _refuse_fields(model: ImageClassifier, samples: Samples, data: Path) -> None:
+    """Whole fields are no cells: said before anything is said of their channels."""
+    side = max(samples.images.shape[-2:])
+    if side > FIELD * model.input_px:
+        raise UsageError(
+            f"{data}: holds pictures of {side} px, and this model takes single cells of "
+            f"{model.input_px} px. Find the cells first: lucyte init {data} -o plan.toml; lucyte "
+            "run plan.toml -o RUN; then: lucyte classify RUN --model MODEL"
+        )
 
 
 def warned(model: ImageClassifier, card: Card, samples: Samples) -> tuple[str, ...]:

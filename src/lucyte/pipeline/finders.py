@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lucyte.networks.checkpoint_folder import digest, weight_files
 from lucyte.networks.model_folder import CARD_FILE, read_folder
@@ -17,6 +17,8 @@ from lucyte.segment.finder import Finder, finder_key
 if TYPE_CHECKING:
     from lucyte.networks.yolo_onnx import Precision
     from lucyte.segment.outlined_finder import Outline
+
+Made = TypeVar("Made")
 
 
 def open_finders(settings: SegmentSettings, base: Path) -> dict[str, Finder]:
@@ -63,7 +65,8 @@ def open_finder(
     if path.is_dir():
         from lucyte.segment.network import ObjectFinder
 
-        return ObjectFinder(read_folder(path), name, engine, device, threads=1, tta=tta)
+        stored = read_folder(path)
+        return _named(name, lambda: ObjectFinder(stored, name, engine, device, threads=1, tta=tta))
     from lucyte.networks.yolo_onnx import read_yolo
     from lucyte.segment.foreign_finder import ForeignFinder
 
@@ -83,8 +86,17 @@ def open_outline(path: Path, device: str = "auto") -> Outline:
     if (path / CARD_FILE).is_file():
         from lucyte.networks.crop_masks import restore
 
-        return crop_outlines(restore(read_folder(path)))
+        stored = read_folder(path)
+        return crop_outlines(_named(str(path), lambda: restore(stored)))
     from lucyte.networks.engine import choose_engine
     from lucyte.networks.sam import read_sam
 
     return prompted_outlines(read_sam(path, device=choose_engine("torch", device)[1]))
+
+
+def _named(name: str, make: Callable[[], Made]) -> Made:
+    """What is made of a stored model; where it cannot be, the error says which model."""
+    try:
+        return make()
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}" if name not in str(error) else str(error)) from None

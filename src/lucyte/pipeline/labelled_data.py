@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pandas as pd
 from lucyte.classify.patch_samples import read_patches
 from lucyte.classify.patches import PatchSettings
 from lucyte.io.labelled import SampleOptions, read_samples
+from lucyte.networks.model_folder import StoredModel
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.run_cells import is_run, read_cells
 from lucyte.schema.errors import UsageError
@@ -79,3 +81,12 @@ def _of_run(
         side_px=options.side_px,
         labelled=options.training,
     )
+
+
+def patches_of(stored: StoredModel) -> PatchSettings | None:
+    """How the stacks were cut that a model was trained on; None where none were."""
+    cut = stored.config.get("patches")
+    if cut is None:
+        return None
+    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in cut.items()}
+    return PatchSettings(**lists)

@@ -267,7 +267,7 @@ def _edits(path: Path, movies: Sequence[Field]) -> tuple[Edit, ...]:
     InputError, UsageError
         A line that cannot be read, a movie that is not there, or none named among several.
     """
-    if not path.is_file():
+    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").strip():
         return ()
     said, names = read_edits(path), [each.field_id for each in movies]
     for each in said:
