@@ -50,6 +50,30 @@ def t_power(effect: float, units: tuple[int, int], alpha: float = 0.05) -> float
     return float(nct.sf(q, df, shift) + nct.cdf(-q, df, shift))
 
 
+def one_sample_power(effect: float, units: int, alpha: float = 0.05) -> float:
+    """Power of the two-sided t test that one number per unit differs from a stated value.
+
+    Parameters
+    ----------
+    effect : float
+        Distance from that value in standard deviations **between units**.
+    units : int
+    alpha : float
+
+    References
+    ----------
+    Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
+    """
+    _check_alpha(alpha)
+    if units < 2:
+        raise UsageError(f"power needs at least 2 units, got {units}.")
+    shift = abs(effect) * math.sqrt(units)
+    q = float(student.ppf(1 - alpha / 2, units - 1))
+    if shift > 30 + q:  # beyond this the noncentral t loses its digits, and power is 1
+        return 1.0
+    return float(nct.sf(q, units - 1, shift) + nct.cdf(-q, units - 1, shift))
+
+
 def units_for_power(effect: float, power: float = 0.8, alpha: float = 0.05) -> int:
     """Units per group with which the t test over units finds ``effect`` with this power.
 

@@ -1,1 +1,1 @@
-"""Of the biology: claims written down before they are tested."""
+"""FXAI: an explanation as a hypothesis about the sample, written down before it is tested."""
