@@ -25,9 +25,32 @@ def validate(
     at_least: Annotated[
         float | None, typer.Option(help="The score that would do; else none is judged.")
     ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A score to show and judge; may come twice.")
+    ] = None,
+    fingerprint: Annotated[
+        Path | None, typer.Option(help="TOML: what decides which scores fit.")
+    ] = None,
+    readout: Annotated[
+        list[str] | None,
+        typer.Option(help="count, area, fraction:STATE, spots, column:NAME or speed."),
+    ] = None,
+    within: Annotated[
+        float | None, typer.Option(min=0, help="Difference of a readout that would do.")
+    ] = None,
+    condition_regex: Annotated[str, typer.Option(help="What of a name is the condition.")] = "",
+    conditions: Annotated[
+        Path | None, typer.Option(help="CSV of image and condition, instead.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another prediction of the same images.")
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="CSV of costs: true class down, answer across.")
+    ] = None,
 ) -> None:
     """Score predictions against truth: OUT/scores.csv and OUT/evidence.json."""
-    from lucyte.pipeline.validate import validate_files
+    from lucyte.pipeline.validate import Question, validate_files
 
     print(
         validate_files(
@@ -39,6 +62,16 @@ def validate(
             tolerance_px=tolerance_px,
             spacing_um=None if pixel_size_um is None else [pixel_size_um],
             at_least=at_least,
+            question=Question(
+                tuple(metric or ()),
+                fingerprint,
+                tuple(readout or ()),
+                within,
+                condition_regex,
+                conditions,
+                against,
+                costs,
+            ),
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lucyte.evidence.accuracy.measured import Measured, box_structures
+from lucyte.evidence.accuracy.measured import pooled as pooled_structures
 from lucyte.evidence.accuracy.objects import detection_accuracy, instance_accuracy
 from lucyte.io.write_table import read_parquet
+from lucyte.pipeline.validate_readouts import gathered, of_boxes, readout_row
 from lucyte.pipeline.validate_truth import Boxes, Reference, label_files, open_references
 from lucyte.pipeline.validated import (
     Asked,
@@ -22,7 +26,15 @@ from lucyte.pipeline.validated import (
 )
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.objects import BOX
-from lucyte.stats.boxes import box_hits, box_scores, check_boxes, pooled_precision
+from lucyte.stats.boxes import (
+    BoxHits,
+    box_hits,
+    box_iou,
+    box_scores,
+    check_boxes,
+    pooled_precision,
+)
+from lucyte.stats.froc import froc_score
 
 TABLES = (".parquet", ".csv")
 NEEDED = ("image", *BOX)
@@ -59,10 +71,15 @@ def compare_boxes(prediction: Path, reference: Path, asked: Asked) -> Comparison
     scored = all(each.score is not None for each in mine.values()) and bool(mine)
     none = Found(np.zeros((0, 4)), np.zeros(0))
     rows, hits, true, found = [], [], [], []
+    values: dict[str, list[tuple[float, float]]] = {name: [] for name in asked.readouts}
+    for name in values:
+        readout_row(name, "detection")
     for each in truths:
         boxes, own = each.boxes(), partner.get(each.name, none)
         true.append(boxes)
         found.append(own.boxes)
+        for name, pairs_of in values.items():
+            pairs_of.append((of_boxes(name, boxes), of_boxes(name, own.boxes)))
         row = {"image": each.name, "objects": len(boxes), "found": len(own.boxes)}
         row |= box_scores([boxes], [own.boxes])
         if scored and own.score is not None:
@@ -81,7 +98,38 @@ def compare_boxes(prediction: Path, reference: Path, asked: Asked) -> Comparison
             detection_accuracy(hits, units, metric, unit, asked.requirement)
             for metric in ("mAP50", "mAP50-95")
         ]
-    return Comparison(table, tuple(judged), pooled, notes, unit)
+    return Comparison(
+        table,
+        tuple(judged),
+        pooled | (_ranked(hits) if scored else {}),
+        notes,
+        unit,
+        measured=_measured(table, unit, true, found, hits),
+        readouts=gathered(asked.readouts, "detection", table, unit, values),
+        hits=tuple(hits) if scored else (),
+    )
+
+
+def _ranked(hits: list[BoxHits]) -> dict[str, float]:
+    return {"froc": froc_score(hits)}
+
+
+def _measured(
+    table: pd.DataFrame, unit: str, true: list[Boxes], found: list[Boxes], hits: list[BoxHits]
+) -> Measured:
+    sure = np.concatenate([each.confidence for each in hits]) if hits else np.zeros(0)
+    counts = np.unique(sure, return_counts=True)[1]
+    together = any((box_iou(t, p) > 0).any() for t, p in zip(true, found, strict=True))
+    return Measured(
+        images=len(table),
+        units=int(table[unit].nunique()),
+        unit=unit,
+        grouped=unit != "image",
+        scored=bool(hits),
+        tied=float(counts[counts > 1].sum() / len(sure)) if len(sure) else math.nan,
+        disjoint=not together and any(map(len, true)) and any(map(len, found)),
+        **pooled_structures([box_structures(each) for each in true]),
+    )
 
 
 def read_box_table(path: Path) -> dict[str, Found]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
+from lucyte.evidence.accuracy.measured import Measured, Structures, structures
+from lucyte.evidence.accuracy.measured import pooled as pooled_structures
 from lucyte.evidence.accuracy.objects import instance_accuracy
 from lucyte.io.annotated_labels import looks_binary
 from lucyte.io.open import read_labels
 from lucyte.io.truth import read_ctc_truth
 from lucyte.pipeline.track_labels import numbered_images
+from lucyte.pipeline.validate_readouts import gathered, of_labels, readout_row
 from lucyte.pipeline.validate_truth import Reference, label_files, open_references
 from lucyte.pipeline.validated import Asked, Comparison, common_names, left_out, with_groups
 from lucyte.schema.errors import InputError, LucyteError, UsageError
 from lucyte.schema.objects import Labels
+from lucyte.stats.area import area_error
 from lucyte.stats.boundary import boundary_scores, check_spacing
 from lucyte.stats.centre_line import cl_dice
 from lucyte.stats.foreground import PixelCounts, count_pixels, foreground_scores
@@ -31,33 +37,37 @@ IN_UNITS = ("HD95", "mean_distance", "object_HD95", "object_mean_distance")
 def compare_instances(prediction: Path, reference: Path, asked: Asked) -> Comparison:
     """Objects of label images: matched one to one, and their outlines."""
     pairs, notes = _pairs(prediction, reference, asked, binary="refuse")
-    rows, total = [], InstanceCounts()
+    rows, total, seen = [], InstanceCounts(), _Seen("instance", asked.readouts)
     for path, truth in pairs:
         left, right = _two(path, truth)
         if left.ndim == 2:
             _refuse_mask(truth.path, left)
+        seen.look(left, right)
         counts = count_instances(left, right)
         total = total + counts
         step, um = _steps(asked, left.ndim)
         lines = object_boundaries(left, right, step, asked.tolerance_px)
         row = {"image": truth.name, "objects": counts.truth, "found": counts.prediction}
         lengths = _with_lengths(mean_boundaries(lines), um)
-        rows.append(row | scores(counts) | foreground_scores(count_pixels(left, right)) | lengths)
+        px = count_pixels(left, right)
+        row |= scores(counts) | foreground_scores(px) | {"area_error": area_error(px)}
+        rows.append(row | lengths)
     table, unit, more = with_groups(pd.DataFrame(rows), asked.group_regex, _groups(pairs))
     finding = instance_accuracy(table, "F1@0.5", unit, asked.requirement)
     notes += (*more, f"NSD takes outlines up to {asked.tolerance_px:g} px apart as equal.")
     notes += _cubes(asked, pairs)
-    return Comparison(table, (finding,), scores(total), notes, unit)
+    pooled = scores(total) | foreground_scores(seen.px) | {"area_error": area_error(seen.px)}
+    return seen.into(Comparison(table, (finding,), pooled, notes, unit))
 
 
 def compare_masks(prediction: Path, reference: Path, asked: Asked) -> Comparison:
     """The foreground of masks or label images, its outline and its centre lines."""
     pairs, notes = _pairs(prediction, reference, asked, binary="components")
-    rows, total = [], PixelCounts()
+    rows, seen = [], _Seen("semantic", asked.readouts)
     for path, truth in pairs:
         left, right = _two(path, truth)
         counts = count_pixels(left, right)
-        total = total + counts
+        seen.look(left, right)
         step, um = _steps(asked, left.ndim)
         line = boundary_scores(left, right, step, asked.tolerance_px)
         lengths = {
@@ -67,6 +77,7 @@ def compare_masks(prediction: Path, reference: Path, asked: Asked) -> Comparison
             "mean_distance": line.mean_distance,
         }
         row = {"image": truth.name, **foreground_scores(counts), "clDice": cl_dice(left, right)}
+        row["area_error"] = area_error(counts)
         rows.append(row | _with_lengths(lengths, um))
     table, unit, more = with_groups(pd.DataFrame(rows), asked.group_regex, _groups(pairs))
     findings = tuple(
@@ -75,7 +86,53 @@ def compare_masks(prediction: Path, reference: Path, asked: Asked) -> Comparison
     )
     notes += (*more, f"NSD takes outlines up to {asked.tolerance_px:g} px apart as equal.")
     notes += _cubes(asked, pairs)
-    return Comparison(table, findings, foreground_scores(total), notes, unit)
+    pooled = foreground_scores(seen.px) | {"area_error": area_error(seen.px)}
+    return seen.into(Comparison(table, findings, pooled, notes, unit))
+
+
+class _Seen:
+    """What is gathered beside the scores while images are held in memory one after the other."""
+
+    def __init__(self, task: str, readouts: Sequence[str]) -> None:
+        self.task = task
+        self.values: dict[str, list[tuple[float, float]]] = {name: [] for name in readouts}
+        self.structures: list[Structures] = []
+        self.px = PixelCounts()
+        self.one_mask = True
+        for name in readouts:
+            readout_row(name, task)
+
+    def look(self, truth: Labels, prediction: Labels) -> None:
+        """Take in one image."""
+        self.px = self.px + count_pixels(truth, prediction)
+        objects = truth
+        if self.task == "semantic" and looks_one(truth):
+            objects = np.asarray(ndimage.label(truth)[0], dtype=np.int32)
+        else:
+            self.one_mask = False
+        self.structures.append(structures(objects))
+        for name, own in self.values.items():
+            both = (of_labels(name, self.task, each) for each in (truth, prediction))
+            own.append((next(both), next(both)))
+
+    def into(self, found: Comparison) -> Comparison:
+        """The comparison with what was seen."""
+        measured = Measured(
+            images=len(found.table),
+            units=int(found.table[found.unit].nunique()),
+            unit=found.unit,
+            grouped=found.unit != "image",
+            one_mask=self.one_mask,
+            disjoint=self.px.both == 0 and min(self.px.truth, self.px.prediction) > 0,
+            **pooled_structures(self.structures),
+        )
+        told = gathered(tuple(self.values), self.task, found.table, found.unit, self.values)
+        return replace(found, measured=measured, readouts=told)
+
+
+def looks_one(labels: Labels) -> bool:
+    """Whether a label image holds one value beside the background."""
+    return len(np.setdiff1d(np.unique(labels), [0])) < 2
 
 
 def _pairs(

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lucyte.evidence.accuracy.measured import Measured
 from lucyte.evidence.accuracy.objects import called_accuracy, classification_accuracy
+from lucyte.evidence.accuracy.state_scores import Answers, state_scores
 from lucyte.io.write_table import read_parquet
+from lucyte.pipeline.validate_readouts import of_states
 from lucyte.pipeline.validated import Asked, Comparison, group_of, left_out
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.finding import Finding
-from lucyte.stats.classification import evaluate
 
 KEYS = ("object_id", "image")
 UNITS = ("group", "well", "plate")
@@ -47,7 +49,9 @@ def compare_states(prediction: Path, reference: Path, asked: Asked) -> Compariso
     both = both[~unknown_truth].reset_index(drop=True)
     if not len(both):
         raise InputError(reference, "gives no row a state.", ADVICE)
-    unit, more = _unit(both, key, asked.group_regex)
+    more = _refuse_other_names(both, prediction, reference)
+    unit, alone = _unit(both, key, asked.group_regex)
+    more += alone
     return _judged(both, key, unit, asked, notes + more)
 
 
@@ -67,14 +71,53 @@ def _judged(
         if not lone:
             notes += ("No probabilities of all classes (p_<class>), so states alone are judged.",)
     p = both[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64) if sure else None
-    told = evaluate(both["truth"].tolist(), both["state"].tolist(), classes, p)
-    pooled = {name: score.value for name, score in told.items()}
+    codes = [pd.Index(classes).get_indexer(both[c]).astype(np.int64) for c in ("truth", "state")]
+    answers = Answers(tuple(classes), codes[0], codes[1], p)
+    told = state_scores(answers)
     columns = list(
         dict.fromkeys([key, unit, "truth", "state", *(f"p_{c}" for c in classes if sure)])
     )
     table = both[columns].assign(accuracy=(both["truth"] == both["state"]).astype(float))
-    noun = "objects" if key == "object_id" else "images"
-    return Comparison(table, tuple(findings), pooled, notes, unit, noun)
+    counts = both["truth"].value_counts()
+    return Comparison(
+        table,
+        tuple(findings),
+        {name: score.value for name, score in told.items()},
+        notes,
+        unit,
+        "objects" if key == "object_id" else "images",
+        measured=Measured(
+            images=len(both),
+            units=int(both[unit].nunique()),
+            unit=unit.removesuffix("_id"),
+            grouped=unit != key,
+            classes={name: int(counts.get(name, 0)) for name in classes},
+            scored=sure,
+        ),
+        readouts=of_states(asked.readouts, both, key, unit),
+        answers=answers,
+        undefined={name: score.undefined for name, score in told.items() if score.undefined},
+    )
+
+
+def _refuse_other_names(both: pd.DataFrame, prediction: Path, reference: Path) -> tuple[str, ...]:
+    """Notes on states that are never true; refuses states that are other words altogether."""
+    true, said = sorted(set(both["truth"])), sorted(set(both["state"]))
+    folded = {name.casefold(): name for name in true}
+    strange = [name for name in said if name not in true]
+    twins = [name for name in strange if name.casefold() in folded]
+    if twins or len(strange) == len(said):
+        what = (
+            f"{twins[0]!r} and {folded[twins[0].casefold()]!r} differ in case only"
+            if twins
+            else f"the states have no name in common: {', '.join(said[:6])} in {prediction}, "
+            f"{', '.join(true[:6])} in {reference}"
+        )
+        raise UsageError(f"{what}. Give the classes the same names in both tables.")
+    if not strange:
+        return ()
+    count = int(both["state"].isin(strange).sum())
+    return (f"{count} answers name a state that is never true: {', '.join(strange[:6])}.",)
 
 
 def _joined(mine: pd.DataFrame, truth: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -82,11 +125,20 @@ def _joined(mine: pd.DataFrame, truth: pd.DataFrame, key: str) -> pd.DataFrame:
     extra = [name for name in UNITS if name in mine.columns and name not in kept]
     chances = [name for name in mine.columns if str(name).startswith("p_")]
     more = ["fold"] if "fold" in mine.columns else []
-    left = truth[[key, "state", *kept]].rename(columns={"state": "truth"})
-    both = left.merge(mine[[key, "state", *chances, *extra, *more]], on=key, how="inner")
+    taken = {key, "state", "fold", *UNITS, *map(str, chances)}
+    numbers = [name for name in _numeric(mine) if name in _numeric(truth) and name not in taken]
+    told = ["condition"] if "condition" in truth.columns else []
+    left = truth[[key, "state", *kept, *told, *numbers]].rename(
+        columns={"state": "truth"} | {name: f"{name}_true" for name in numbers}
+    )
+    both = left.merge(mine[[key, "state", *chances, *extra, *more, *numbers]], on=key, how="inner")
     for name in ("truth", "state"):
         both[name] = both[name].fillna("").astype(str)
     return both
+
+
+def _numeric(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table.select_dtypes("number").columns]
 
 
 def _unit(both: pd.DataFrame, key: str, regex: str) -> tuple[str, tuple[str, ...]]:

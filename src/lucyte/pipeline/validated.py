@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from lucyte.evidence.accuracy.measured import Measured
 from lucyte.evidence.accuracy.objects import Requirement
+from lucyte.evidence.accuracy.readout import Readout
+from lucyte.evidence.accuracy.state_scores import Answers
 from lucyte.io.annotated_image import named
 from lucyte.io.annotated_items import LABEL_ENDING
 from lucyte.io.open import is_image
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
 from lucyte.stats.boundary import TOLERANCE_PX
+from lucyte.stats.boxes import BoxHits
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Asked:
     tolerance_px: float = TOLERANCE_PX
     spacing_um: tuple[float, ...] | None = None
     requirement: Requirement = field(default_factory=Requirement)
+    readouts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class Comparison:
         Column of the independent unit.
     noun : str
         What a row is, in the plural.
+    measured : Measured
+        What the reference shows of the problem.
+    readouts : tuple of Readout
+        Those that were asked for.
+    hits : tuple of BoxHits
+        One per row, for boxes with scores.
+    answers : Answers or None
+        One per row, for states.
+    undefined : mapping of score to str
+        Why a pooled score is not defined.
     """
 
     table: pd.DataFrame
@@ -54,6 +69,11 @@ class Comparison:
     notes: tuple[str, ...]
     unit: str
     noun: str = "images"
+    measured: Measured = field(default_factory=lambda: Measured(0, 0, "image"))
+    readouts: tuple[Readout, ...] = ()
+    hits: tuple[BoxHits, ...] = ()
+    answers: Answers | None = None
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_groups(
@@ -89,18 +109,18 @@ def with_groups(
     return grouped, "group", ()
 
 
-def group_of(name: str, regex: str) -> str:
+def group_of(name: str, regex: str, option: str = "--group-regex") -> str:
     """What a pattern catches in a name."""
     try:
         pattern = re.compile(regex)
     except re.error as error:
-        raise UsageError(f"--group-regex {regex!r} is not a regular expression: {error}.") from None
+        raise UsageError(f"{option} {regex!r} is not a regular expression: {error}.") from None
     match = pattern.search(name)
     caught = match and (
         match.groupdict().get("group") or (match[1] if pattern.groups else match[0])
     )
     if not caught:
-        raise UsageError(f"--group-regex {regex!r} catches nothing in {name!r}.")
+        raise UsageError(f"{option} {regex!r} catches nothing in {name!r}.")
     return str(caught)
 
 

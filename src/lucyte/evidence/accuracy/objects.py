@@ -25,6 +25,7 @@ __all__ = [
     "classification_accuracy",
     "detection_accuracy",
     "instance_accuracy",
+    "score_accuracy",
     "tracking_accuracy",
 ]
 
@@ -82,6 +83,32 @@ def instance_accuracy(
         dict(zip(names, means.tolist(), strict=True)),
         (asked.at_least, metric),
         {"rows": len(values), "rows_undefined": missing},
+    )
+
+
+def score_accuracy(
+    metric: str, interval: Interval, unit: str, requirement: Requirement | None = None
+) -> Finding:
+    """A score over all rows at once, from its interval over units.
+
+    Parameters
+    ----------
+    metric : str
+    interval : Interval
+        nan with the reason as its method where the score is not defined.
+    unit : str
+        Column of the independent unit.
+    requirement : Requirement
+    """
+    asked = requirement or Requirement()
+    noun = _noun(unit)
+    return _finding(
+        f"accuracy.{metric}",
+        f"How good are the answers ({metric})?",
+        interval,
+        noun,
+        {noun: interval.estimate},
+        (asked.at_least, metric),
     )
 
 
