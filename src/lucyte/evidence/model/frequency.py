@@ -293,7 +293,7 @@ def _dominant(asked: Asked, settings: ChallengeSettings) -> Finding:
     worst, gain = told[at], intervals[at]
     limit = 0.5 + settings.margin
     seen = (
-        f"Shown only the {worst.share:.0%} of the frequencies that it needs most for {worst.label}, "
+        f"Shown only the {worst.share:.0%} of frequencies that it needs most for {worst.label}, "
         f"the model tells the classes with AUROC {worst.told.auroc:.2f}; with as many at random, "
         f"equally fine, {np.median(worst.random):.2f}; with all of them {whole.auroc:.2f}"
     )
