@@ -7,27 +7,39 @@ exchanged. The first says nothing about a given model, the second nothing about 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lucyte.evidence.model import inputs
+from lucyte.evidence.model.exchange import Exchange
 from lucyte.evidence.model.places import distance_curve, enough_places
-from lucyte.evidence.model.reliance import model_relies
+from lucyte.evidence.model.reliance import BACKGROUND, model_relies, not_exchanged
 from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner, with_table
+from lucyte.evidence.model.sample_crops import nothing_outside
+from lucyte.evidence.model.settings import ChallengeSettings
+from lucyte.evidence.model.subject import Subject
 from lucyte.evidence.model.telling import Row, Teller
-from lucyte.schema.crops import CropSet
+from lucyte.evidence.model.watch import known_cells
+from lucyte.learn.crops import CropLearner
+from lucyte.schema.crops import CropSet, join
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
 from lucyte.schema.protocols import Learner
 from lucyte.stats.roc import auroc_interval
 
-__all__ = ["Retraining", "data_permit", "model_relies"]
+__all__ = ["Retraining", "background_permit", "background_relies", "data_permit", "model_relies"]
 
 
+ASKS_OUTSIDE = (
+    "background.data_permit.erased",
+    "background.data_permit.image_statistics",
+    "background.remains",
+)
 BATCH = 64
 """Crops of which one input is made at once; bounds the memory."""
 
@@ -130,6 +142,53 @@ def data_permit(
             {"statistics": singly},
         ),
         tell.remains(remains),
+    )
+
+
+def background_permit(subject: Subject, settings: ChallengeSettings) -> list[Finding]:
+    """`data_permit` of a Subject, with the quick learner.
+
+    Where the crops show nothing outside their objects the question is void, and the Findings say
+    so and what to do.
+    """
+    some, _ = subject.cells(settings.most_crops, settings.seed).testable()
+    cells = some.crops
+    crops = cells
+    inside = subject.crops.of_kind("background")
+    if len(inside):
+        crops = join([cells, inside])
+    how = Retraining(settings.margin, settings.folds, settings.halo_px, settings.seed)
+    found = data_permit(crops, CropLearner(cells.channels), how, subject.places)
+    void = nothing_outside(cells, settings.halo_px)
+    return [_void(each, void) if void and each.name in ASKS_OUTSIDE else each for each in found]
+
+
+def background_relies(subject: Subject, settings: ChallengeSettings) -> list[Finding]:
+    """`model_relies` of a Subject's model."""
+    cells = known_cells(subject, settings.most_asked, settings.seed)
+    assert subject.predictor is not None
+    void = nothing_outside(cells, settings.halo_px)
+    if void:
+        return [not_exchanged(BACKGROUND, void, cells.unit)]
+    crops = cells
+    for places in (subject.crops.of_kind("background"), subject.places):
+        if places is not None and len(places) and places.crop_px == cells.crop_px:
+            crops = join([crops, places])
+    share = Exchange(
+        settings.reliance, settings.fails_at, len(cells), settings.halo_px, settings.seed
+    )
+    return [model_relies(subject.predictor, crops, share)]
+
+
+def _void(found: Finding, why: str) -> Finding:
+    return replace(
+        found,
+        verdict="inconclusive",
+        statistic=math.nan,
+        low=None,
+        high=None,
+        n=0,
+        why=f"The background question is void here: {why}.",
     )
 
 

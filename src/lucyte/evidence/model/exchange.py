@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lucyte.evidence.model.donors import Donors, NoDonorError
 from lucyte.evidence.model.inputs import FEWEST_FREE, free_level, grown
+from lucyte.evidence.model.retrain import compare
 from lucyte.schema.crops import CropSet
 from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.stats.intervals import Interval, unit_mean_interval
@@ -20,6 +21,8 @@ Light = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 BATCH = 128
 """Cells whose exchanged pictures are held at once; bounds the memory."""
+TELLS = 0.6
+"""AUROC on these cells below which a model has nothing to rely on."""
 
 EXCHANGES = {
     "medium": "the pixels outside the cell and the level of light that adds through it",
@@ -87,7 +90,7 @@ def move(
     other = np.array([rng.choice(each) for each in others])
     before = answers(predictor, cells, cells.crops)
     gap = class_distance(before, own, other, cells)
-    if not gap > 1e-6:
+    if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
         return None, gap
     pairs = {
         True: [donors.choose(classes[k], g, rng) for k, g in zip(other, cells.groups, strict=True)],
@@ -179,6 +182,13 @@ def class_distance(before: Floats, own: Rows, other: Rows, cells: CropSet) -> fl
         at = truth == name
         sides.append(unit_mean_interval(lean[at], groups[at]).estimate)
     return 2 * float(np.mean(sides))
+
+
+def tells(logits: Floats, classes: list[str], cells: CropSet) -> float:
+    """AUROC between units of the answers at hand, mean over pairs of the classes that occur."""
+    present = [classes.index(name) for name in cells.classes]
+    one_model = np.zeros(len(cells), dtype=np.int64)
+    return compare(logits[:, present], one_model, cells.labels, cells.groups).auroc
 
 
 def sample(cells: CropSet, settings: Exchange) -> CropSet:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from scipy.stats import t as student
 
 from lucyte.evidence.model.retrain import HeldOut
 from lucyte.schema.finding import Verdict
@@ -70,3 +74,42 @@ def judge(shortcut: HeldOut, cells: float, margin: float) -> Judgement:
         return Judgement("inconclusive", "more than chance, less than the cells do")
     high = "no interval" if shortcut.high is None else f"the interval reaches {shortcut.high:.2f}"
     return Judgement("inconclusive", f"{high}, which does not rule out a gain above {limit:.2f}")
+
+
+def judge_one_of(
+    shortcut: HeldOut,
+    cells: float,
+    margin: float,
+    asked: tuple[int, float],
+    labels: Sequence[str],
+    groups: Sequence[str],
+) -> Judgement:
+    """`judge` for one of several shortcuts tried together, of which some one falls right by chance.
+
+    A failure stands where the gap between the classes would be as large by chance in fewer than
+    ``alpha / how many`` (Bonferroni) of such sets of units, by a one-sided t of the unit means;
+    otherwise it is inconclusive.
+
+    Parameters
+    ----------
+    asked : (int, float)
+        How many shortcuts were tried, and alpha.
+    labels, groups : sequence of str
+        Class and unit of each row that was asked about.
+    """
+    told = judge(shortcut, cells, margin)
+    count, alpha = asked
+    if told.verdict != "fail" or count < 2:
+        return told
+    held: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        held.setdefault(label, set()).add(group)
+    sizes = sorted(len(units) for units in held.values())[:2]
+    t = shortcut.apart / math.sqrt(sum(1 / n for n in sizes))
+    chance = float(student.sf(t, max(1, sum(sizes) - 2)))
+    if chance < alpha / count:
+        return told
+    return Judgement(
+        "inconclusive",
+        f"about as well as the cells do, which one of {count} that were tried may by chance",
+    )

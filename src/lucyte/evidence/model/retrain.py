@@ -93,7 +93,7 @@ def held_out(
         logits[rows], seen = told[: len(rows)], told[len(rows) :]
         ruler[rows] = _on_ruler(logits[rows], seen, truth[some], names[some])
     whole = compare(logits, fold_of, labels, groups)
-    return replace(whole, apart=_apart(ruler, truth, names))
+    return replace(whole, apart=apart_of(ruler, truth, names))
 
 
 def compare(
@@ -183,7 +183,17 @@ def _on_ruler(
     return np.stack(columns, axis=1)
 
 
-def _apart(ruler: Floats, truth: npt.NDArray[Any], names: npt.NDArray[Any]) -> float:
+def apart_of(ruler: Floats, truth: npt.NDArray[Any], names: npt.NDArray[Any]) -> float:
+    """Distance between the classes' unit means, in deviations between units of one class.
+
+    Parameters
+    ----------
+    ruler : float array N x pairs
+        One column per pair of classes (sorted, in the order of `itertools.combinations`), larger
+        for the second.
+    truth, names : array N
+        Class and unit.
+    """
     classes = np.unique(truth)
     found = []
     for at, (a, b) in enumerate(combinations(range(len(classes)), 2)):

@@ -8,8 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.evidence.model.donors import NoDonorError
-from lucyte.evidence.model.exchange import BATCH, Moved, answers, class_distance, per_unit
-from lucyte.evidence.model.retrain import compare
+from lucyte.evidence.model.exchange import (
+    BATCH,
+    TELLS,
+    Moved,
+    answers,
+    class_distance,
+    per_unit,
+    tells,
+)
 from lucyte.evidence.model.settings import ChallengeSettings
 from lucyte.evidence.model.subject import Subject
 from lucyte.schema.crops import CropSet
@@ -67,7 +74,7 @@ def watch(
     other = np.array([rng.choice(each) for each in others])
     before = answers(predictor, cells, cells.crops)
     gap = class_distance(before, own, other, cells)
-    if not gap > 1e-6 or not tells(before, classes, cells) >= 0.5 + settings.margin:
+    if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
         return None, gap
     rows = np.arange(len(cells))
     moves: dict[tuple[str, bool], Floats] = {}
@@ -92,13 +99,6 @@ def watch(
         )
         for name in exchanges
     }, gap
-
-
-def tells(logits: Floats, classes: list[str], cells: CropSet) -> float:
-    """AUROC between units of the answers at hand, mean over pairs of the classes that occur."""
-    present = [classes.index(name) for name in cells.classes]
-    one_model = np.zeros(len(cells), dtype=np.int64)
-    return compare(logits[:, present], one_model, cells.labels, cells.groups).auroc
 
 
 def _donors(cells: CropSet, own: Rows, wanted: Rows, rng: np.random.Generator) -> Rows:

@@ -1,0 +1,169 @@
+"""Statistics of a crop, family by family: light outside the objects, crowding, file, whole crop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage as ndi
+
+from lucyte.evidence.model.inputs import FEWEST_FREE, grown
+from lucyte.evidence.model.jpeg_traces import jpeg_traces
+from lucyte.evidence.model.subject import Subject
+from lucyte.schema.crops import CropSet
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Some columns that say one thing.
+
+    Attributes
+    ----------
+    name, what : str
+        ``what`` in words, to be read after "alone".
+    values : float array N x columns
+        nan where a crop does not show it.
+    """
+
+    name: str
+    what: str
+    values: Floats
+
+
+def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
+    """What a crop tells without its cell: each family that these crops show.
+
+    Level, tint, spread and grain come from px outside every object; the sharpness of outlines is
+    the slope of light across the cell's border over the step it makes, which does not depend on
+    how much light the cell holds; crowding counts the other objects; file size and JPEG traces
+    are those of the file and the whole crop.
+    """
+    crops = subject.crops
+    free = ~grown(crops.foreground, halo_px)
+    light = _light(crops, free)
+    found = [
+        Family("mean", "the light level outside the objects", light["level"]),
+        Family("spread", "the spread of light outside the objects", light["spread"]),
+        Family("sharpness", "the grain outside the objects", light["grain"]),
+        Family("outline", "the sharpness of the cells' outlines", outline_sharpness(crops)),
+        Family("density", "the neighbours in the crop", _crowding(crops)),
+        Family("JPEG traces", "traces of JPEG compression", jpeg_traces(crops.crops)),
+    ]
+    if len(crops.channels) > 1:
+        found.insert(1, Family("tint", "the tint outside the objects", _tint(light["level"])))
+    if subject.file_bytes is not None and np.isfinite(subject.file_bytes).any():
+        found.append(Family("file size", "the size of the file", subject.file_bytes[:, None]))
+    return tuple(each for each in found if _varies(each.values))
+
+
+def whole_families(crops: CropSet) -> tuple[Family, ...]:
+    """Single numbers of the whole crop, the cell included."""
+    x = np.asarray(crops.crops, dtype=np.float32)
+    mean, spread = x.mean(axis=(2, 3)), x.std(axis=(2, 3))
+    found = [
+        Family("mean", "the mean of the crop", mean),
+        Family("contrast", "the spread of light in the crop", spread),
+        Family("sharpness", "the sharpness of the crop", sharpness(crops)),
+        Family("size", "the size of the cell", crops.masks.sum(axis=(1, 2))[:, None]),
+    ]
+    if len(crops.channels) > 1:
+        found.insert(1, Family("tint", "the tint of the crop", _tint(mean)))
+    return tuple(each for each in found if _varies(each.values))
+
+
+def ranked(values: Floats) -> Floats:
+    """Columns as ranks from -1 to 1 and the squares of these, missing ones in the middle.
+
+    A linear model of them sees a statistic that is high in one class, or in the middle, whatever
+    its unit; no label is looked at.
+    """
+    from scipy.stats import rankdata
+
+    out = np.zeros(values.shape)
+    for k, column in enumerate(values.T):
+        known = np.isfinite(column)
+        if known.sum() > 1:
+            place = rankdata(column[known])
+            out[known, k] = 2 * (place - 1) / (len(place) - 1) - 1
+    return np.hstack([out, out**2 - 1 / 3])
+
+
+def sharpness(crops: CropSet) -> Floats:
+    """Logarithm of the variance of the Laplacian, ``N x C``; noise and spots count alike.
+
+    References
+    ----------
+    Pech-Pacheco et al. 2000, doi 10.1109/ICPR.2000.903548.
+    """
+    x = np.asarray(crops.crops, dtype=np.float32)
+    return np.asarray(np.log(np.maximum(_laplacian(x).var(axis=(2, 3)), 1e-9)), dtype=np.float64)
+
+
+def outline_sharpness(crops: CropSet) -> Floats:
+    """Slope of light across the cell's outline over the step it makes there, per px, ``N x C``.
+
+    nan where a cell makes no clear step: less than three deviations of the light outside.
+    """
+    x = np.asarray(crops.crops, dtype=np.float32)
+    out = np.full((len(crops), x.shape[1]), np.nan)
+    inner = crops.masks & ~_eroded(crops.masks, 3)
+    outer = grown(crops.masks, 3) & ~crops.foreground
+    band = grown(crops.masks, 1) & ~_eroded(crops.masks, 1)
+    for k in range(len(crops)):
+        if min(inner[k].sum(), outer[k].sum(), band[k].sum()) < 9:
+            continue
+        for c, picture in enumerate(ndi.gaussian_filter(x[k], (0, 0.7, 0.7))):
+            step = picture[inner[k]].mean() - picture[outer[k]].mean()
+            noise = picture[outer[k]].std()
+            if abs(step) > 3 * noise and step != 0:
+                slope = np.hypot(*np.gradient(picture))
+                out[k, c] = slope[band[k]].mean() / abs(step)
+    return out
+
+
+def _light(crops: CropSet, free: Bools) -> Mapping[str, Floats]:
+    x = np.asarray(crops.crops, dtype=np.float32)
+    shape = (len(crops), x.shape[1])
+    out = {name: np.full(shape, np.nan) for name in ("level", "spread", "grain")}
+    rough = np.abs(_laplacian(x))
+    for k in np.flatnonzero(free.sum(axis=(1, 2)) >= FEWEST_FREE):
+        px = x[k][:, free[k]]
+        low, middle, high = np.percentile(px, [25, 50, 75], axis=1)
+        out["level"][k] = middle
+        out["spread"][k] = high - low
+        typical = px.std(axis=1)
+        out["grain"][k] = rough[k][:, free[k]].mean(axis=1) / np.where(typical > 0, typical, np.nan)
+    return out
+
+
+def _tint(levels: Floats) -> Floats:
+    pairs = list(combinations(range(levels.shape[1]), 2))
+    return np.column_stack([levels[:, a] - levels[:, b] for a, b in pairs])
+
+
+def _crowding(crops: CropSet) -> Floats:
+    others = crops.foreground & ~grown(crops.masks, 1)
+    count = np.array([ndi.label(each)[1] for each in others], dtype=np.float64)
+    return np.column_stack([others.mean(axis=(1, 2)), count])
+
+
+def _laplacian(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    kernel = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], dtype=np.float32)[None, None]
+    return np.asarray(ndi.convolve(x, kernel, mode="reflect"), dtype=np.float32)
+
+
+def _eroded(masks: Bools, px: int) -> Bools:
+    structure = np.zeros((3, 3, 3), dtype=np.bool_)
+    structure[1] = True
+    return np.asarray(ndi.binary_erosion(masks, structure, iterations=px), dtype=np.bool_)
+
+
+def _varies(values: Floats) -> bool:
+    known = values[np.isfinite(values).all(axis=1)]
+    return len(known) > 1 and bool((np.ptp(known, axis=0) > 0).any())
