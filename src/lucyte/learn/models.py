@@ -53,6 +53,12 @@ KINDS = (
         "ImageClassifier",
         "a network of images, with any fusion of channels",
     ),
+    ModelKind(
+        "invertible-classifier",
+        "lucyte.networks.invertible_classifier",
+        "InvertibleClassifier",
+        "a network of images that can be undone, for counterfactuals",
+    ),
 )
 
 

@@ -1,0 +1,220 @@
+"""InvertibleLearner: raw crops, labels and groups in, a calibrated InvertibleClassifier out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lucyte.learn.calibration import calibrate
+from lucyte.learn.image_learner import check_labels, value_range
+from lucyte.learn.image_training import Progress, TrainingSet
+from lucyte.learn.inner_split import inner_split
+from lucyte.learn.invertible_training import InvertibleTraining, train_invertible_network
+from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.networks.invertible_input import InvertibleInput, fit_invertible_input
+from lucyte.networks.invertible_network import (
+    InvertibleNetwork,
+    InvertiblePlan,
+    build_invertible,
+)
+from lucyte.networks.invertible_support import fit_support, tell
+from lucyte.schema.samples import Samples
+
+Floats = npt.NDArray[np.float64]
+Told = Callable[[Mapping[str, float]], None]
+VIEWS = 8
+"""Quarter turns and mirrors over which mean latents are taken: a class has no direction of its own,
+and eight views of a cell halve the chance in its mean and more."""
+
+
+@dataclass(frozen=True)
+class InvertibleSettings:
+    """What is learned, and how.
+
+    Attributes
+    ----------
+    flow, head, blocks, hidden, padding, bound
+        See `InvertiblePlan`.
+    validation : float
+        Share of the groups that stop training early, and that the temperature and the limit of
+        what lies far from training are read from.
+    wanted_error : float or None
+        Calibrates the threshold of "unknown".
+    training : InvertibleTraining
+    """
+
+    flow: str = "i-resnet"
+    head: str = "linear"
+    blocks: tuple[int, ...] = (3, 3, 3)
+    hidden: tuple[int, ...] = (16, 32, 32)
+    padding: int = 0
+    bound: float = 0.9
+    validation: float = 0.2
+    wanted_error: float | None = None
+    training: InvertibleTraining = field(default_factory=InvertibleTraining)
+
+
+@dataclass(frozen=True)
+class InvertibleLearner:
+    """Learns an invertible classifier from raw crops. A `Learner`.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        Names along C; ``mask:cell`` among them erases what is outside the cell.
+    settings : InvertibleSettings
+    pixel_size_um : float or None
+    told : callable
+        Receives a row of numbers after every epoch.
+    """
+
+    channels: tuple[str, ...]
+    settings: InvertibleSettings = field(default_factory=InvertibleSettings)
+    pixel_size_um: float | None = None
+    told: Told = lambda _row: None
+
+    def fit(
+        self,
+        samples: npt.NDArray[Any],
+        labels: Sequence[str],
+        groups: Sequence[str],
+        seed: int,
+    ) -> InvertibleClassifier:
+        """Fit on crops ``N C Y X`` in raw units; ``groups`` stay together in inner splits.
+
+        Raises
+        ------
+        UsageError
+            One class only, missing labels, crops whose size cannot be halved often enough.
+        """
+        classes = check_labels(samples, labels, groups)
+        settings = self.settings
+        train, validation, split = inner_split(labels, groups, settings.validation, seed)
+        seen = fit_invertible_input(samples, train, self.channels)
+        plan = self._plan(seen, len(classes))
+        at = {name: k for k, name in enumerate(classes)}
+        targets = np.array([at[name] for name in labels], dtype=np.int64)
+        data = TrainingSet(samples, targets, train, validation, len(classes))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = build_invertible(plan)
+        progress = train_invertible_network(network, seen, data, settings.training, seed, self.told)
+        centres, fitted = mean_latents(network, seen, data, train)
+        _, held = mean_latents(network, seen, data, validation, views=1)
+        model = InvertibleClassifier(
+            network.eval(),
+            plan,
+            seen,
+            classes,
+            centres,
+            fit_support(fitted, held, seed),
+            self.pixel_size_um,
+            value_range(samples, train, self.channels),
+            training={"split": split, "seed": seed, **_summary(progress)},
+        )
+        if not len(validation):
+            return model
+        logits = model.logits(data.batch(validation).numpy())
+        units = [groups[k] for k in validation]
+        return replace(
+            model, calibration=calibrate(logits, targets[validation], units, settings.wanted_error)
+        )
+
+    def _plan(self, seen: InvertibleInput, classes: int) -> InvertiblePlan:
+        settings = self.settings
+        return InvertiblePlan(
+            settings.flow,
+            settings.head,
+            len(seen.light),
+            seen.network_px,
+            classes,
+            settings.blocks,
+            settings.hidden,
+            settings.padding,
+            settings.bound,
+        )
+
+
+def train_invertible(
+    samples: Samples,
+    settings: InvertibleSettings | None = None,
+    seed: int = 0,
+    told: Told = lambda _row: None,
+) -> InvertibleClassifier:
+    """Train an invertible classifier on labelled samples.
+
+    Parameters
+    ----------
+    samples : Samples
+        Labelled; groups stay together in the inner split.
+    settings : InvertibleSettings, optional
+    seed : int
+    told : callable
+        Receives a row of numbers after every epoch.
+
+    Raises
+    ------
+    UsageError
+        See `InvertibleLearner.fit`.
+    """
+    learner = InvertibleLearner(
+        samples.channels, settings or InvertibleSettings(), samples.pixel_size_um, told
+    )
+    return learner.fit(samples.images, samples.labels, samples.groups, seed)
+
+
+def mean_latents(
+    network: InvertibleNetwork,
+    seen: InvertibleInput,
+    data: TrainingSet,
+    rows: npt.NDArray[np.int64],
+    views: int = VIEWS,
+) -> tuple[Floats, Floats]:
+    """Mean latent of the crops predicted each class, and what tells where each crop lies.
+
+    Returns
+    -------
+    float array K C H W
+        nan where no crop is predicted that class.
+    float array N F
+        See `tell`; of the crops as they are.
+    """
+    total = np.zeros((data.classes, *network.plan.shape))
+    count = np.zeros(data.classes)
+    places: list[Floats] = [np.zeros((0, 2 * network.plan.shape[0]))]
+    with torch.inference_mode():
+        for at in range(0, len(rows), 64):
+            raw = data.batch(rows[at : at + 64])
+            for view in range(views):
+                turned = torch.rot90(raw.flip(3) if view >= 4 else raw, view % 4, (2, 3))
+                z = network.flow(seen.prepare(turned))
+                said = network.told(z).argmax(1).numpy()
+                if view == 0:
+                    places.append(tell(z))
+                np.add.at(total, said, z.double().numpy())
+                np.add.at(count, said, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centres = total / count[:, None, None, None]
+    return centres, np.concatenate(places)
+
+
+def _summary(progress: Progress) -> dict[str, Any]:
+    """What the card keeps, JSON types."""
+
+    def number(value: float) -> float | None:
+        return round(float(value), 6) if np.isfinite(value) else None
+
+    return {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "seconds": round(progress.seconds, 2),
+        "stopped": progress.stopped,
+        "validation_balanced_accuracy": number(progress.best),
+        "validation_log_loss": number(progress.best_loss),
+        "history": [{k: number(v) for k, v in row.items()} for row in progress.history],
+    }
