@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.explanation.controls import CONTROLS
 from lucyte.evidence.explanation.examined import Examined, ExamSettings
 from lucyte.evidence.explanation.judging import Question, beside_controls
 from lucyte.evidence.explanation.similarity import rank_correlation
@@ -24,7 +23,6 @@ def seeds(case: Examined, settings: ExamSettings) -> Finding:
         "Rank correlation with the maps of other seeds",
         "Models of other seeds are explained alike, beyond what the picture makes alike.",
         ("the other models were trained alike",),
-        beats=tuple(CONTROLS),
     )
     return _agreement(case, settings, asked, "other_seeds")
 
@@ -37,7 +35,6 @@ def methods(case: Examined, settings: ExamSettings) -> Finding:
         "Rank correlation with the maps of other methods",
         "Other methods mark the same, beyond what the picture makes alike.",
         ("the other methods do not share this one's faults",),
-        beats=tuple(CONTROLS),
     )
     return _agreement(case, settings, asked, "other_methods")
 

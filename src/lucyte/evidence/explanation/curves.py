@@ -48,6 +48,7 @@ def deletion(case: Examined, settings: ExamSettings) -> Finding:
         "Without the pixels that the map marks, the answer goes sooner than with any control.",
         FILLED,
         settings.fills,
+        blur="guard",
     )
     return beside_controls(case, settings, asked, _areas(settings, inserting=False))
 
@@ -61,6 +62,7 @@ def insertion(case: Examined, settings: ExamSettings) -> Finding:
         "The pixels that the map marks bring the answer back sooner than any control.",
         FILLED,
         settings.fills,
+        blur="guard",
     )
     return beside_controls(case, settings, asked, _areas(settings, inserting=True))
 
@@ -73,6 +75,7 @@ def road(case: Examined, settings: ExamSettings) -> Finding:
         "Mean fall of the logit margin",
         "Painted over from their surroundings, the marked pixels take the answer with them.",
         ("a pixel that is imputed from its neighbours is gone, and its outline says nothing",),
+        blur="guard",
     )
     return beside_controls(case, settings, asked, _imputed_falls(settings))
 

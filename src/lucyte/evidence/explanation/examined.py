@@ -179,8 +179,8 @@ class Examined:
         if len(self.light) < len(self.predictor.channels):
             return True
         light = self.crops[:, self.light].astype(np.float64)
-        outside = np.where(self.masks[:, None], np.nan, light)
-        flat = [np.nanmax(each) == np.nanmin(each) for each in outside if np.isfinite(each).any()]
+        beside = [each[:, ~mask] for each, mask in zip(light, self.masks, strict=True)]
+        flat = [np.ptp(each) == 0 for each in beside if each.size]
         return bool(flat) and all(flat)
 
     def take(self, index: npt.NDArray[np.int64]) -> Examined:
@@ -209,9 +209,25 @@ class Examined:
 def is_map(maps: Floats) -> npt.NDArray[np.bool_]:
     """Which of ``N L Y X`` say anything: numbers throughout, and not all the same, ``N``."""
     flat = maps.reshape(len(maps), -1)
-    fine = np.isfinite(flat).all(axis=1)
+    fine: npt.NDArray[np.bool_] = np.asarray(np.isfinite(flat).all(axis=1))
     out: npt.NDArray[np.bool_] = fine & (np.ptp(np.where(fine[:, None], flat, 0.0), axis=1) > 0)
     return out
+
+
+def ask_again(case: Examined, predictor: Predictor, crops: npt.NDArray[Any]) -> tuple[Floats, str]:
+    """The method on a changed model or changed crops, and why it found nothing; nan where so.
+
+    A method that refuses (every map of a model of random weights is flat, say) has no maps; that
+    is an answer, and no reason to end an exam.
+    """
+    assert case.attribute is not None
+    try:
+        found = case.attribute(predictor, crops, case.targets)
+    except UsageError as refusal:
+        return np.full(case.maps.shape, np.nan), str(refusal)
+    maps = np.asarray(found, dtype=np.float64)
+    check_maps(f"maps of {case.method}", maps, crops, predictor.channels)
+    return maps, ""
 
 
 def check_maps(what: str, maps: Floats, crops: npt.NDArray[Any], channels: Sequence[str]) -> None:

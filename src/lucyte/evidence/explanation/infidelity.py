@@ -34,6 +34,7 @@ def faithful(case: Examined, settings: ExamSettings) -> Finding:
         "The map foretells how far the answer falls better than every control.",
         (*FILLED, "falls add up over the pixels of a square"),
         settings.fills,
+        blur="beaten",
     )
     score = _foretold(settings, case.maps.shape[1])
     return beside_controls(case, settings, asked, score)

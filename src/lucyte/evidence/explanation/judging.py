@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ Score = Callable[[Examined, Floats, np.random.Generator], Floats]
 
 FEWEST_TO_REASSURE = 4
 """Units that, all on one side, are evidence although they allow no interval."""
+SMOOTHER = 0.1
+"""Share of the map's lead over random pixels by which its blurred copy must lead to count."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Question:
         What the rows of the score are, one or more.
     beats : tuple of str
         Controls that decide; the others are shown.
+    blur : {"beaten", "guard", "shown"}
+        What the blurred copy of the map is for: it must be beaten, as the others; or it must not
+        be surely better, for then the exam rewards smoothness (a blurred copy of a map of one
+        compact spot ranks the same pixels first, and does no worse); or it is shown.
     """
 
     name: str
@@ -48,7 +54,13 @@ class Question:
     passed: str
     assumed: tuple[str, ...]
     variants: tuple[str, ...] = ("all",)
-    beats: tuple[str, ...] = (*CONTROLS, BLURRED)
+    beats: tuple[str, ...] = tuple(CONTROLS)
+    blur: Literal["beaten", "guard", "shown"] = "shown"
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """Controls that must be beaten."""
+        return (*self.beats, BLURRED) if self.blur == "beaten" else self.beats
 
 
 def beside_controls(
@@ -62,7 +74,8 @@ def beside_controls(
         Against each deciding control the interval of the gain (with few units: every unit of at
         least 4) lies above 0, and the mean gain does with each variant.
     inconclusive
-        Anything else: few units, a gain that hangs on the fill, a blurred copy that does as well.
+        Anything else: few units, a gain that hangs on the fill, a blurred copy that does as well
+        where detail is asked about, or better where it is not.
 
     An intersection-union test: all comparisons must succeed, so nothing is corrected for number.
 
@@ -82,7 +95,7 @@ def beside_controls(
         BLURRED: blurred(kept.maps),
     }
     scores = {name: score(kept, maps, rng) for name, maps in tried.items()}
-    known = np.isfinite(scores["map"]).all(axis=0)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(scores["map"]).all(axis=0))
     if not known.any():
         return undecided(case, asked, "The score is undefined for every map.")
     units = [group for group, fine in zip(kept.groups, known, strict=True) if fine]
@@ -94,7 +107,7 @@ def beside_controls(
         name: unit_mean_interval(gain.mean(axis=0), units, seed=settings.seed)
         for name, gain in gains.items()
     }
-    nearest = min(asked.beats, key=lambda name: found[name].estimate)
+    nearest = min(asked.deciding, key=lambda name: found[name].estimate)
     points = {name: unit_means(gain.mean(axis=0), units) for name, gain in gains.items()}
     verdict, because = _judge(asked, found, {k: v[1] for k, v in points.items()}, gains)
     if verdict == "pass" and len(gone) * 2 >= len(case):
@@ -119,7 +132,7 @@ def beside_controls(
         group="explanation",
         details={
             "reviewer": f"mean over {found[nearest].n} units of the paired gain over the nearest "
-            f"of {len(asked.beats)} controls ({nearest}); {found[nearest].method}; "
+            f"of {len(asked.deciding)} controls ({nearest}); {found[nearest].method}; "
             "intersection-union over controls.",
             "scores": levels,
             "scores_by_variant": {
@@ -130,10 +143,11 @@ def beside_controls(
                 name: {"mean": each.estimate, "low": each.low, "high": each.high}
                 for name, each in found.items()
             },
-            "deciding": list(asked.beats),
+            "deciding": list(asked.deciding),
             "nearest_control": nearest,
             "units": dict(zip(names, values.tolist(), strict=True)),
             "crops": int(known.sum()),
+            "undefined": [kept.names[k] for k in np.flatnonzero(~known)],
             "no_map": [case.names[k] for k in gone],
         },
     )
@@ -184,24 +198,29 @@ def _judge(
     points: dict[str, Floats],
     gains: dict[str, Floats],
 ) -> tuple[Verdict, str]:
-    knowing_nothing = [name for name in asked.beats if name != BLURRED]
-    as_well = [name for name in knowing_nothing if found[name].estimate <= 0]
+    as_well = [name for name in asked.beats if found[name].estimate <= 0]
     if as_well:
         listed = ", ".join(WORDS[name] for name in as_well)
         return "fail", f"A map that knows nothing of the model does as well: {listed}."
-    if BLURRED in asked.beats and found[BLURRED].estimate <= 0:
+    if asked.blur == "beaten" and found[BLURRED].estimate <= 0:
         return "inconclusive", (
             "A blurred copy of the map does as well: the rough place is supported, the detail is "
             "not."
         )
+    ahead = -found[BLURRED].estimate > SMOOTHER * found["random"].estimate
+    if asked.blur == "guard" and ahead and _below_zero(found[BLURRED], points[BLURRED]):
+        return "inconclusive", (
+            "The map beats what knows nothing of the model, but its own blurred copy does better: "
+            "here the exam rewards smoothness."
+        )
     for at, variant in enumerate(asked.variants):
-        lost = [WORDS[name] for name in asked.beats if gains[name][at].mean() <= 0]
+        lost = [WORDS[name] for name in asked.deciding if gains[name][at].mean() <= 0]
         if lost:
             return "inconclusive", (
                 f"The answer hangs on what replaces a pixel: with {variant.replace('_', ' ')} it "
                 f"is no better than {lost[0]}."
             )
-    if all(_above_zero(found[name], points[name]) for name in asked.beats):
+    if all(_above_zero(found[name], points[name]) for name in asked.deciding):
         return "pass", asked.passed
     units = next(iter(found.values())).n
     if units < FEWEST:
@@ -216,3 +235,9 @@ def _above_zero(found: Interval, values: Floats) -> bool:
     if found.low is not None:
         return found.low > 0
     return len(values) >= FEWEST_TO_REASSURE and bool(values.min() > 0)
+
+
+def _below_zero(found: Interval, values: Floats) -> bool:
+    if found.high is not None:
+        return found.high < 0
+    return len(values) >= FEWEST_TO_REASSURE and bool(values.max() < 0)

@@ -49,6 +49,8 @@ def inside_cell(case: Examined, settings: ExamSettings) -> Finding:
             void=True,
         )
     found = beside_controls(case, settings, asked, mass_inside())
+    if not found.details.get("scores"):
+        return found
     return replace(
         found,
         why=f"{found.why} The cell fills {case.masks.mean():.0%} of the crop.",
@@ -69,6 +71,7 @@ def inside_structure(case: Examined, settings: ExamSettings) -> list[Finding]:
                 f"Share of the relevance in the {name}",
                 f"More of the relevance lies in the {name} than with any control.",
                 ("the outline of the structure is right", "where a map points the model looks"),
+                blur="beaten",
             ),
             mass_inside(name),
         )
@@ -143,6 +146,8 @@ def _on_structure(
     some = case.take(held)
     area = float(some.structures[name].mean())
     found = beside_controls(some, settings, asked, score)
+    if not found.details.get("scores"):
+        return found
     told = f" The {name} fills {area:.1%} of the crop"
     left = len(case) - len(held)
     told += f"; {left} cells hold none and are left out." if left else "."

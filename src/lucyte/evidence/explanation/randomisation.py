@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.explanation.examined import Examined, ExamSettings, is_map
+from lucyte.evidence.explanation.examined import Examined, ExamSettings, ask_again, is_map
 from lucyte.evidence.explanation.judging import Question, below, undecided, without_map
 from lucyte.evidence.explanation.randomised import cascade
 from lucyte.evidence.explanation.similarity import rank_correlation, structural_similarity
@@ -42,15 +42,14 @@ def model_randomisation(case: Examined, settings: ExamSettings) -> Finding:
     The absolute rank correlation is judged at the end of the cascade, mean over draws: a map with
     its sign turned is still the same map.
     """
-    assert case.attribute is not None
     predictor = cast(Differentiable, case.predictor)
     before = case.predictor.logits(case.crops)
     curve: dict[str, dict[str, float]] = {}
-    ends, moved = [], 0.0
+    ends, moved, refusal = [], 0.0, ""
     for draw in range(settings.cascades):
         maps = case.maps
         for stage, drawn in cascade(predictor, settings.seed + draw):
-            maps = np.asarray(case.attribute(drawn, case.crops, case.targets), dtype=np.float64)
+            maps, refusal = ask_again(case, drawn, case.crops)
             moved = max(moved, float(np.abs(drawn.logits(case.crops) - before).max()))
             if not draw:
                 curve[stage] = likeness(case.maps, maps)
@@ -58,12 +57,11 @@ def model_randomisation(case: Examined, settings: ExamSettings) -> Finding:
     if moved <= SAME:
         reason = "Drawing the weights anew changed no answer: the model keeps a copy elsewhere."
         return undecided(case, MODEL, reason)
-    return _judged(case, settings, MODEL, np.stack(ends), {"cascade": curve})
+    return _judged(case, settings, MODEL, np.stack(ends), {"cascade": curve, "refusal": refusal})
 
 
 def label_randomisation(case: Examined, settings: ExamSettings) -> Finding:
     """The method on a model that learned the same pictures with shuffled labels."""
-    assert case.attribute is not None
     assert case.learner is not None
     assert case.training is not None
     samples = case.training
@@ -73,9 +71,10 @@ def label_randomisation(case: Examined, settings: ExamSettings) -> Finding:
     sham = case.learner.fit(seen, shuffled, list(samples.groups), settings.seed)
     if sorted(sham.classes) != sorted(case.predictor.classes):
         return undecided(case, LABELS, "The labels to shuffle are not the model's classes.")
-    maps = np.asarray(case.attribute(sham, case.crops, case.targets), dtype=np.float64)
+    maps, refusal = ask_again(case, sham, case.crops)
     alike = np.abs(rank_correlation(case.maps, maps))
-    return _judged(case, settings, LABELS, alike[None], {"likeness": likeness(case.maps, maps)})
+    details = {"likeness": likeness(case.maps, maps), "refusal": refusal}
+    return _judged(case, settings, LABELS, alike[None], details)
 
 
 def likeness(first: Floats, second: Floats) -> dict[str, float]:
@@ -103,6 +102,7 @@ def _judged(
     pairs = np.isfinite(alike)
     if not pairs.any():
         reason = "The changed model has no map at all (all flat): there is nothing to compare."
+        reason += f" The method says: {details['refusal']}" if details["refusal"] else ""
         return undecided(case, asked, reason, **details)
     mean = np.where(pairs.any(axis=0), np.nansum(np.where(pairs, alike, 0), axis=0), np.nan)
     mean = mean / np.maximum(pairs.sum(axis=0), 1)

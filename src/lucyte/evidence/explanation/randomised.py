@@ -53,7 +53,8 @@ def own_copy(predictor: Differentiable) -> Differentiable:
     with_engine = getattr(predictor, "with_engine", None)
     if with_engine is not None:
         fresh = with_engine("torch")
-    return copy.deepcopy(fresh)
+    copied: Differentiable = copy.deepcopy(fresh)
+    return copied
 
 
 def stages(predictor: Differentiable) -> list[tuple[str, list[Any]]]:

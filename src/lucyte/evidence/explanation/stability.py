@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.evidence.explanation.controls import CONTROLS, WORDS, control_maps
-from lucyte.evidence.explanation.examined import Examined, ExamSettings, is_map
+from lucyte.evidence.explanation.examined import Examined, ExamSettings, ask_again, is_map
 from lucyte.evidence.explanation.judging import FEWEST_TO_REASSURE, Question, undecided, without_map
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.stats.intervals import unit_mean_interval, unit_means
@@ -43,13 +43,12 @@ def sensitivity(case: Examined, settings: ExamSettings) -> Finding:
     Controls are told beside it; they cannot decide, for a map of edges is steady and a fixed spot
     does not move at all.
     """
-    assert case.attribute is not None
     gone = np.flatnonzero(~is_map(case.maps)).tolist()
     if len(gone) == len(case):
         return undecided(case, ASKED, "There is no map: every one is flat or holds no numbers.")
     rng = np.random.default_rng(settings.seed)
     copies = [noisy(case, settings.radius, rng) for _ in range(settings.draws)]
-    maps = [np.asarray(case.attribute(case.predictor, x, case.targets)) for x in copies]
+    maps = [ask_again(case, case.predictor, each)[0] for each in copies]
     moved = np.max([change(case.maps, each) for each in maps], axis=0)
     apart = change(case.maps, case.maps[another(case)])
     ready = np.isfinite(moved) & np.isfinite(apart)
