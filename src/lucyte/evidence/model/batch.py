@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 
 from lucyte.evidence.model.batch_confounding import Confounding, confounding, one_value_each
+from lucyte.evidence.model.batch_leave_out import below, leave_out
 from lucyte.evidence.model.batch_readout import (
-    Floats,
     Readout,
     model_features,
     read_level,
 )
-from lucyte.evidence.model.retrain import HeldOut, compare, held_out, with_table
 from lucyte.evidence.model.settings import ChallengeSettings
 from lucyte.evidence.model.subject import Subject
 from lucyte.learn.splits import even_sample
 from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import FEWEST, Interval, unit_mean_interval
+from lucyte.stats.intervals import Interval, unit_mean_interval
 
 __all__ = ["batch", "batch_levels", "shared_by_units"]
 
@@ -68,7 +67,7 @@ def batch(subject: Subject, settings: ChallengeSettings) -> list[Finding]:
         design = (cells.labels, cells.groups, levels[name])
         told_by = read_level(features, design, settings.folds, settings.permutations, settings.seed)
         found.append(_readout(name, told_by, source, cells, settings))
-        found.append(_leave_out(name, quick, design, cells.unit, settings))
+        found.append(leave_out(name, quick, design, cells.unit, settings))
     return found or [_nothing(cells, subject.levels)]
 
 
@@ -187,7 +186,7 @@ def _readout(
     elif told.auroc >= limit and (told.p <= settings.alpha or (blind and every)):
         verdict = "fail"
         why = f"{seen}: the {name} is in what a model sees of the cells."
-    elif _below(interval, values, limit):
+    elif below(interval, values, limit):
         verdict = "pass"
         why = f"{seen}: little of the {name} is there."
     else:
@@ -222,97 +221,6 @@ def _readout(
             ),
         },
     )
-
-
-def _leave_out(
-    name: str,
-    features: Floats,
-    design: tuple[Sequence[str], Sequence[str], Sequence[str]],
-    unit: str,
-    settings: ChallengeSettings,
-) -> Finding:
-    labels, groups, values = design
-    answer = with_table(features, labels, settings.seed)
-    how = (settings.folds, settings.seed)
-    away = held_out(answer, labels, values, *how)
-    if not away.undefined:
-        away = compare(away.logits, away.fold_of, labels, groups)
-    near = held_out(answer, labels, groups, *how)
-    cells = [f"{k}" for k in range(len(labels))]
-    random = held_out(answer, labels, cells, *how)
-    question = f"Is a model as good in a {name} that it has not seen?"
-    why_not = away.undefined or near.undefined
-    if why_not:
-        return Finding(
-            name=f"batch.leave_out.{name}",
-            question=question,
-            verdict="inconclusive",
-            statistic=math.nan,
-            low=None,
-            high=None,
-            n=0,
-            unit=name,
-            assumed=(),
-            why=f"Whole {name}s could not be left out: {why_not.replace('unit', 'batch')}.",
-            statistic_name="AUROC lost",
-            details={"grouped_auroc": near.auroc, "random_auroc": random.auroc},
-        )
-    lost = _lost(near, away, groups, values)
-    gap = unit_mean_interval(list(lost.values()), list(lost))
-    positive = sum(value > 0 for value in lost.values()) / len(lost)
-    sure = gap.low > 0 if gap.low is not None else positive >= 0.75
-    seen = (
-        f"Leaving whole {name}s out, crops tell the classes with AUROC {away.auroc:.2f}; leaving "
-        f"whole {unit}s out, {near.auroc:.2f}; splitting cells at random, {random.auroc:.2f}"
-    )
-    verdict: Verdict = "inconclusive"
-    if gap.estimate >= settings.margin and sure:
-        verdict, rest = "fail", f"what is learned holds within a {name} more than beyond it"
-    elif _below(gap, list(lost.values()), settings.margin):
-        verdict, rest = "pass", f"it holds in a new {name} too"
-    else:
-        rest = f"too few {name}s, or too uneven, to say"
-    return Finding(
-        name=f"batch.leave_out.{name}",
-        question=question,
-        verdict=verdict,
-        statistic=gap.estimate,
-        low=gap.low,
-        high=gap.high,
-        n=gap.n,
-        unit=name,
-        assumed=("the learner can see what a stronger model would see",),
-        why=f"{seen}: {rest}.",
-        statistic_name="AUROC lost",
-        details={
-            "per_value": lost,
-            "left_out_auroc": away.auroc,
-            "grouped_auroc": near.auroc,
-            "random_auroc": random.auroc,
-            "margin": settings.margin,
-            "reviewer": (
-                f"Ridge logistic model on statistics of the crops; AUROC per {unit} with {unit}s "
-                f"left out less the same with whole {name}s left out, averaged per {name}."
-            ),
-        },
-    )
-
-
-def _lost(
-    near: HeldOut, away: HeldOut, groups: Sequence[str], values: Sequence[str]
-) -> dict[str, float]:
-    """AUROC lost per batch: mean over its units of grouped less left-out AUROC."""
-    found: dict[str, list[float]] = {}
-    for value, unit in sorted(set(zip(values, groups, strict=True))):
-        if unit in near.units and unit in away.units:
-            found.setdefault(value, []).append(near.units[unit] - away.units[unit])
-    return {value: float(np.mean(each)) for value, each in found.items()}
-
-
-def _below(interval: Interval, values: list[float], limit: float) -> bool:
-    if interval.n < FEWEST:
-        return len(values) >= 4 and max(values) < limit
-    return interval.high is not None and interval.high < limit
 
 
 def _nothing(cells: CropSet, levels: Mapping[str, Any]) -> Finding:

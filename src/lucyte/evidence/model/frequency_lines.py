@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from lucyte.evidence.model.inputs import grown
 from lucyte.evidence.model.retrain import Answer, HeldOut, held_out, with_table
+from lucyte.evidence.model.settings import ChallengeSettings
 from lucyte.schema.crops import CropSet
 from lucyte.stats.spectrum import Mask, half_plane, line_excess, log_power, mirrored, radius
 
 Floats = npt.NDArray[np.float64]
+Excess = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
 LINES = 8
@@ -28,6 +30,8 @@ FEWEST_CYCLES = 3
 """Repeats within a crop from which a pattern counts as periodic."""
 FEWEST_FREE = 0.25
 """Share of a crop outside the cells from which its own spectrum is taken."""
+SHOWN = 4
+"""Lines that are named, and exchanged between classes."""
 RINGS = 8
 BATCH = 256
 
@@ -64,13 +68,13 @@ class Line:
         }
 
 
-def line_spectra(crops: npt.NDArray[Any]) -> Floats:
+def line_spectra(crops: npt.NDArray[Any]) -> Excess:
     """Excess of every frequency over its ring, ``N C Y X``."""
     lowest = FEWEST_CYCLES / min(crops.shape[-2:])
     parts = [
         line_excess(log_power(crops[at : at + BATCH]), lowest) for at in range(0, len(crops), BATCH)
     ]
-    return np.concatenate(parts).astype(np.float32).astype(np.float64)
+    return np.concatenate(parts)
 
 
 def beside_cells(crops: CropSet, halo_px: int) -> tuple[npt.NDArray[np.float32], Mask]:
@@ -91,14 +95,61 @@ def beside_cells(crops: CropSet, halo_px: int) -> tuple[npt.NDArray[np.float32],
     return np.where(free[:, None], light, level).astype(np.float32), enough
 
 
-def told_by_lines(
-    spectra: Floats, labels: tuple[str, ...], groups: tuple[str, ...], folds: int, seed: int
-) -> HeldOut:
-    """What whole left-out units tell by a few lines, chosen without them."""
-    return held_out(with_lines(spectra, labels, seed), labels, groups, folds, seed)
+@dataclass(frozen=True)
+class Lines:
+    """What the lines of one kind of picture tell.
+
+    Attributes
+    ----------
+    told : HeldOut
+        By a few lines, chosen without the units asked about.
+    strongest : tuple of Line
+    p : float
+        Chance that the strongest of all frequencies differs as much with classes exchanged.
+    """
+
+    told: HeldOut
+    strongest: tuple[Line, ...] = ()
+    p: float = math.nan
 
 
-def with_lines(spectra: Floats, labels: tuple[str, ...], seed: int) -> Answer:
+def told_by_lines(spectra: Excess, cells: CropSet, settings: ChallengeSettings) -> Lines:
+    """What whole left-out units tell by a few lines, and whether any line stands out."""
+    answer = with_lines(spectra, cells.labels, settings.seed)
+    return Lines(
+        held_out(answer, cells.labels, cells.groups, settings.folds, settings.seed),
+        strongest_lines(spectra, cells.labels, cells.channels, SHOWN),
+        chance_of_line(spectra, cells, min(settings.permutations, 99), settings.seed),
+    )
+
+
+def chance_of_line(spectra: Excess, cells: CropSet, permutations: int, seed: int) -> float:
+    """How often the largest difference over all frequencies is beaten when classes are exchanged.
+
+    Between units that hold one class each, else within units. Of so many frequencies some one
+    always differs; a line must differ more.
+    """
+    flat = spectra[:, :, half_plane(*spectra.shape[-2:])].reshape(len(spectra), -1)
+    labels, groups = (np.asarray(each, dtype=str) for each in (cells.labels, cells.groups))
+    rng = np.random.default_rng(seed)
+    names, at = np.unique(groups, return_inverse=True)
+    held = [np.unique(labels[groups == name]) for name in names]
+    whole = all(len(each) == 1 for each in held)
+    drawn = [labels]
+    for _ in range(permutations):
+        if whole:
+            drawn.append(rng.permutation(np.concatenate(held))[at])
+            continue
+        other = labels.copy()
+        for k in range(len(names)):
+            other[at == k] = rng.permutation(labels[at == k])
+        drawn.append(other)
+    squares = flat**2
+    found = np.array([np.abs(difference(flat, truth, squares)).max() for truth in drawn])
+    return float((1 + (found[1:] > found[0] * (1 + 1e-9)).sum()) / (1 + permutations))
+
+
+def with_lines(spectra: Excess, labels: tuple[str, ...], seed: int) -> Answer:
     """An Answer that looks at the `LINES` frequencies that differ most in the training rows."""
     flat = spectra[:, :, half_plane(*spectra.shape[-2:])].reshape(len(spectra), -1)
     truth = np.asarray(labels, dtype=str)
@@ -124,26 +175,34 @@ def texture_table(crops: npt.NDArray[Any]) -> Floats:
     return np.concatenate(parts)
 
 
-def difference(values: Floats, truth: npt.NDArray[Any]) -> Floats:
+def difference(
+    values: Excess, truth: npt.NDArray[Any], squares: Excess | None = None
+) -> npt.NDArray[Any]:
     """Difference of a class from the others over its standard error, per column.
 
     Two classes: the second less the first. More: of the class that differs most.
     """
     classes = np.unique(truth)
+    squares = values**2 if squares is None else squares
+    total, square = values.sum(axis=0), squares.sum(axis=0)
     found = []
     for name in classes[1:] if len(classes) == 2 else classes:
-        own, other = values[truth == name], values[truth != name]
-        error = own.var(axis=0) / max(len(own), 1) + other.var(axis=0) / max(len(other), 1)
-        gap = own.mean(axis=0) - other.mean(axis=0)
-        found.append(np.divide(gap, np.sqrt(error), out=np.zeros_like(gap), where=error > 0))
+        own = (truth == name).astype(values.dtype)
+        m, n = float(own.sum()), float(len(own) - own.sum())
+        first, second = own @ values, own @ squares
+        means = first / m, (total - first) / n
+        spread = second / m - means[0] ** 2, (square - second) / n - means[1] ** 2
+        error = np.maximum(spread[0], 0) / m + np.maximum(spread[1], 0) / n
+        gap = means[0] - means[1]
+        found.append(np.divide(gap, np.sqrt(error), out=np.zeros_like(gap), where=error > 1e-9))
     stacked = np.stack(found)
     best = np.abs(stacked).argmax(axis=0)
-    chosen: Floats = np.take_along_axis(stacked, best[None], axis=0)[0]
+    chosen: npt.NDArray[Any] = np.take_along_axis(stacked, best[None], axis=0)[0]
     return chosen
 
 
 def strongest_lines(
-    spectra: Floats, labels: tuple[str, ...], channels: tuple[str, ...], count: int
+    spectra: Excess, labels: tuple[str, ...], channels: tuple[str, ...], count: int
 ) -> tuple[Line, ...]:
     """The frequencies that differ most, none beside another, strongest first."""
     height, width = spectra.shape[-2:]
@@ -177,6 +236,17 @@ def line_mask(lines: tuple[Line, ...], shape: tuple[int, int, int]) -> Mask:
         mask[c] |= _around(shape[1], shape[2], y, x)
     mask[:, 0, 0] = False
     return mask
+
+
+def name_pattern(lines: tuple[Line, ...]) -> str:
+    """The strongest line in words."""
+    if not lines:
+        return "no pattern"
+    line = lines[0]
+    return (
+        f"a pattern that repeats every {line.period_px:.1f} px at {line.angle_deg:.0f} degrees in "
+        f"{line.channel}"
+    )
 
 
 def _around(height: int, width: int, y: int, x: int) -> Mask:

@@ -1,0 +1,112 @@
+"""What leaving whole batches out costs, against leaving out units and against a random split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lucyte.evidence.model.retrain import HeldOut, compare, held_out, with_table
+from lucyte.evidence.model.settings import ChallengeSettings
+from lucyte.schema.finding import Finding, Verdict
+from lucyte.stats.intervals import FEWEST, Interval, unit_mean_interval
+
+Floats = npt.NDArray[np.float64]
+
+
+def leave_out(
+    name: str,
+    features: Floats,
+    design: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    unit: str,
+    settings: ChallengeSettings,
+) -> Finding:
+    """``batch.leave_out.<name>``, by a ridge logistic model on these features.
+
+    ``design`` is (labels, units, values) of each row.
+    """
+    labels, groups, values = design
+    answer = with_table(features, labels, settings.seed)
+    how = (settings.folds, settings.seed)
+    away = held_out(answer, labels, values, *how)
+    if not away.undefined:
+        away = compare(away.logits, away.fold_of, labels, groups)
+    near = held_out(answer, labels, groups, *how)
+    cells = [f"{k}" for k in range(len(labels))]
+    random = held_out(answer, labels, cells, *how)
+    question = f"Is a model as good in a {name} that it has not seen?"
+    why_not = away.undefined or near.undefined
+    if why_not:
+        return Finding(
+            name=f"batch.leave_out.{name}",
+            question=question,
+            verdict="inconclusive",
+            statistic=math.nan,
+            low=None,
+            high=None,
+            n=0,
+            unit=name,
+            assumed=(),
+            why=f"Whole {name}s could not be left out: {why_not.replace('unit', 'batch')}.",
+            statistic_name="AUROC lost",
+            details={"grouped_auroc": near.auroc, "random_auroc": random.auroc},
+        )
+    lost = _lost(near, away, groups, values)
+    gap = unit_mean_interval(list(lost.values()), list(lost))
+    positive = sum(value > 0 for value in lost.values()) / len(lost)
+    sure = gap.low > 0 if gap.low is not None else positive >= 0.75
+    seen = (
+        f"Leaving whole {name}s out, crops tell the classes with AUROC {away.auroc:.2f}; leaving "
+        f"whole {unit}s out, {near.auroc:.2f}; splitting cells at random, {random.auroc:.2f}"
+    )
+    verdict: Verdict = "inconclusive"
+    if gap.estimate >= settings.margin and sure:
+        verdict, rest = "fail", f"what is learned holds within a {name} more than beyond it"
+    elif below(gap, list(lost.values()), settings.margin):
+        verdict, rest = "pass", f"it holds in a new {name} too"
+    else:
+        rest = f"too few {name}s, or too uneven, to say"
+    return Finding(
+        name=f"batch.leave_out.{name}",
+        question=question,
+        verdict=verdict,
+        statistic=gap.estimate,
+        low=gap.low,
+        high=gap.high,
+        n=gap.n,
+        unit=name,
+        assumed=("the learner can see what a stronger model would see",),
+        why=f"{seen}: {rest}.",
+        statistic_name="AUROC lost",
+        details={
+            "per_value": lost,
+            "left_out_auroc": away.auroc,
+            "grouped_auroc": near.auroc,
+            "random_auroc": random.auroc,
+            "margin": settings.margin,
+            "reviewer": (
+                f"Ridge logistic model on statistics of the crops; AUROC per {unit} with {unit}s "
+                f"left out less the same with whole {name}s left out, averaged per {name}."
+            ),
+        },
+    )
+
+
+def _lost(
+    near: HeldOut, away: HeldOut, groups: Sequence[str], values: Sequence[str]
+) -> dict[str, float]:
+    """AUROC lost per batch: mean over its units of grouped less left-out AUROC."""
+    found: dict[str, list[float]] = {}
+    for value, unit in sorted(set(zip(values, groups, strict=True))):
+        if unit in near.units and unit in away.units:
+            found.setdefault(value, []).append(near.units[unit] - away.units[unit])
+    return {value: float(np.mean(each)) for value, each in found.items()}
+
+
+def below(interval: Interval, values: list[float], limit: float) -> bool:
+    """Evidence that a gain is small: the interval's upper end, or with few units every unit."""
+    if interval.n < FEWEST:
+        return len(values) >= 4 and max(values) < limit
+    return interval.high is not None and interval.high < limit
