@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lucyte.explain.attribution import occlusion as module
+from lucyte.explain.attribution import questions as module
 from lucyte.explain.attribution.occlusion import occlusion, occlusion_explanations
 from lucyte.learn.erasing import baseline_image
 from lucyte.schema.errors import UsageError
@@ -59,7 +59,7 @@ def test_every_map_is_what_the_definition_says(patch, stride, px, seed, together
 def test_batches_do_not_show(monkeypatch):
     predictor, crops = case()
     whole = occlusion(predictor, crops, "b", 3, 2)
-    monkeypatch.setattr(module, "BATCH", 7)
+    monkeypatch.setattr(module, "BATCH_VALUES", 7)
     assert np.array_equal(occlusion(predictor, crops, "b", 3, 2), whole)
 
 

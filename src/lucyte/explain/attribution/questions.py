@@ -1,0 +1,120 @@
+r"""Crops in which some px come from a fill, put to a model many at a time.
+
+.. math:: x' = m \odot x + (1 - m) \odot b
+
+with :math:`m` from 0 (taken away) to 1 (kept), per channel of light and px, and :math:`b` the fill.
+
+Where :math:`m` is 0 or 1 and the model prepares every px by itself, preparing commutes with
+choosing, so crop and fill are prepared once and the answer is the same to the bit. Everything else
+is blended in raw units and prepared anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lucyte.explain.attribution.explained import Floats, Ints, Score
+from lucyte.learn.erasing import light_channels
+from lucyte.schema.protocols import Differentiable
+
+BATCH_VALUES = 2**23
+"""Values of the pictures that are asked about at once (32 MB)."""
+
+
+class Questions:
+    """Puts blends of crops and fill to a model.
+
+    Parameters
+    ----------
+    score : Score
+    crops, fill : array N C Y X
+        Raw units.
+    """
+
+    def __init__(self, score: Score, crops: npt.NDArray[Any], fill: npt.NDArray[Any]) -> None:
+        self.score = score
+        self.light = list(light_channels(score.model.channels))
+        # A network computes in single precision anyway; models on features do not.
+        kind = np.float32 if isinstance(score.model, Differentiable) else np.float64
+        self.raw = torch.from_numpy(np.ascontiguousarray(crops, dtype=kind))
+        self.fill = torch.from_numpy(np.ascontiguousarray(fill, dtype=kind))
+        self._prepared: tuple[Tensor, Tensor, list[int]] | None = None
+
+    def whole(self) -> Floats:
+        """Score of the crops as they are."""
+        return self._raw(self.raw, np.arange(len(self.raw)))
+
+    def empty(self) -> Floats:
+        """Score of the fill."""
+        return self._raw(self.fill, np.arange(len(self.fill)))
+
+    def ask(self, rows: Ints, kept: Tensor, which: Ints) -> Floats:
+        """Scores of M blends.
+
+        Parameters
+        ----------
+        rows : int array M
+            The crop of each.
+        kept : Tensor K L Y X or K 1 Y X
+            What is kept of each channel of light, or of all alike; bool, or from 0 to 1.
+        which : int array M
+            Its place in ``kept``.
+        """
+        prepared = kept.dtype == torch.bool and prepares_px_alone(self.score)
+        side = self.raw.shape[-1]
+        planes = self._pictures()[0].shape[1] if prepared else self.raw.shape[1]
+        batch = max(16, BATCH_VALUES // (planes * side * side))
+        out = np.empty(len(rows))
+        for at in range(0, len(rows), batch):
+            some, mask = rows[at : at + batch], kept[which[at : at + batch]]
+            answer = self._ask_prepared if prepared else self._ask_raw
+            out[at : at + batch] = answer(some, mask)
+        return out
+
+    def _ask_raw(self, rows: Ints, kept: Tensor) -> Floats:
+        blend = self.raw[rows]
+        if len(self.light) == blend.shape[1]:
+            blend = mix(kept, blend, self.fill[rows])
+        else:
+            own, other = blend[:, self.light], self.fill[rows][:, self.light]
+            blend[:, self.light] = mix(kept, own, other)
+        return self._raw(blend, rows)
+
+    def _ask_prepared(self, rows: Ints, kept: Tensor) -> Floats:
+        x, fill, channel_of = self._pictures()
+        if kept.shape[1] > 1:
+            kept = kept[:, channel_of]
+        return self.score.ask_prepared(torch.where(kept, x[rows], fill[rows]), rows)
+
+    def _pictures(self) -> tuple[Tensor, Tensor, list[int]]:
+        if self._prepared is None:
+            model: Any = self.score.model
+            x, fill = model.prepare(self.raw.numpy()), model.prepare(self.fill.numpy())
+            if str(getattr(model, "engine", "")).startswith("openvino"):
+                x, fill = x.contiguous(), fill.contiguous()
+            owner = {plane: k for k, own in enumerate(model.planes().values()) for plane in own}
+            self._prepared = x, fill, [owner[plane] for plane in range(x.shape[1])]
+        return self._prepared
+
+    def _raw(self, crops: Tensor, rows: Ints) -> Floats:
+        return self.score.ask(crops.numpy(), rows)
+
+
+def mix(kept: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    """``own`` where kept, ``other`` elsewhere, in between in between."""
+    if kept.dtype == torch.bool:
+        return torch.where(kept, own, other)
+    return torch.lerp(other, own, kept.to(own.dtype))
+
+
+def prepares_px_alone(score: Score) -> bool:
+    """Whether a prepared px depends on nothing but the same px of the crop."""
+    seen = getattr(score.model, "seen", None)
+    if seen is None or score.embedded or not hasattr(score.model, "logits_of_prepared"):
+        return False
+    return bool(seen.normalisation == "training" and seen.network_px == seen.input_px)
