@@ -11,32 +11,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lucyte.classify.units import text_column
 from lucyte.evidence import ledger as findings_ledger
 from lucyte.evidence.hypothesis.answer import Judged, finding, judge_family
 from lucyte.evidence.hypothesis.ledger import FOLDER, Frozen, Ledger
 from lucyte.evidence.hypothesis.record import (
     CORRELATIONS,
-    RELATIONS,
     Hypothesis,
-    MeasurementSettings,
     canonical,
     load_record,
-    parse_record,
 )
 from lucyte.evidence.hypothesis.seen import already_seen, assumptions
 from lucyte.evidence.hypothesis.trial import PAIRED, Rows, design_of, hold_trial, threshold
 from lucyte.io.atomic import write_json
-from lucyte.measure.columns import describe, parse
 from lucyte.pipeline.folder import RunFolder
 from lucyte.pipeline.hypothesis_measurements import measurement_of
-from lucyte.pipeline.hypothesis_quantities import QUANTITIES, quantity_of
+from lucyte.pipeline.hypothesis_quantities import (
+    ANSWERS,
+    MAPPED,
+    quantity_of,
+)
 from lucyte.pipeline.hypothesis_view import RUN, RunView
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.finding import Finding
-from lucyte.schema.protocols import MASK_CHANNEL
 
 EVIDENCE = "evidence.json"
 
@@ -132,7 +130,7 @@ def _rows(view: RunView, folder: Path) -> tuple[Rows, dict[str, Any]]:
         "cells_with_measurement": int(np.isfinite(rows.measurement).sum()),
         "model_sees": list(view.seen.channels),
     }
-    if {each.name: each.maps for each in QUANTITIES}[record.quantity.name]:
+    if record.quantity.name in MAPPED:
         told["maps"] = f"{len(view.maps.object_ids):,} of {counted(len(table), 'cell')} have a map"
     return rows, told
 
@@ -141,8 +139,14 @@ def _of_model(record: Hypothesis) -> tuple[str, ...]:
     """What is taken for granted of the model and of the unit."""
     own = record.model.use == RUN
     model = () if own else (f"{record.model.use} never learned from the cells of this run",)
-    finer = record.test.unit == "field"
-    return (*model, *(("fields of one well are independent",) if finer else ()))
+    out = [*model]
+    if record.test.unit == "field":
+        out.append("fields of one well are independent")
+    if own and record.test.across == "units" and record.quantity.name in ANSWERS:
+        out.append("answers of models of different folds share one scale")
+    if record.quantity.name in MAPPED:
+        out.append("maps are of the model that was fitted on all cells")
+    return tuple(out)
 
 
 def _refuse_constant(record: Hypothesis, rows: Rows) -> None:
@@ -241,99 +245,3 @@ def _digest(rows: Rows) -> str:
     for values in (rows.quantity, rows.measurement):
         mark.update(np.ascontiguousarray(values).tobytes())
     return mark.hexdigest()
-
-
-STARTER = """\
-# A hypothesis for Lucyte: written down before looking, frozen when it is first tested.
-#     lucyte challenge {run} --hypothesis THIS_FILE
-# Once frozen it cannot be changed; write a new one under another name. See docs/hypotheses.md.
-
-name = "{name}"
-claim = "{claim}"
-# interventional = true          # a claim about the model (edited images), not about the sample
-
-[sample]
-# kind = "auto"
-# conditions = [{conditions}]    # only these; left out: all
-# held_out = 0.5                 # explore on one half of the units, test on the other
-
-[quantity]                       # what the model or its explanation says of each cell
-name = "{quantity}"              # {quantities}
-of = "{of}"                      # class: {classes}
-
-[measurement]                    # what it never sees. The model sees: {seen}
-column = "{column}"
-# {columns}
-# table = "stain.csv"            # made elsewhere, joined by object_id, field_id or well
-# later_frames = 1               # the same cell, later
-# channel = "{channel}"          # with quantity where_it_looks
-
-[test]
-relation = "positive correlation"   # {relations}
-across = "cells"                 # compared within each unit; units: each unit is one point
-unit = "{unit}"
-smallest_effect = 0.1            # less would not be worth having; you must choose it
-alpha = 0.05
-family = "{family}"              # questions answered together are corrected together
-"""
-
-
-def starter_record(run: Path) -> str:
-    """A record to edit, with the names of a run: its classes, unseen columns and channels.
-
-    Raises
-    ------
-    UsageError
-        No finished run, or one without states.
-    """
-    blank = parse_record(_BLANK, "starter")
-    view = RunView(run, blank)
-    seen, names = view.seen, [str(each) for each in view.objects.columns]
-    classes = [each.removeprefix("p_") for each in names if each.startswith("p_")]
-    light = [each for each in view.predictor.channels if each != MASK_CHANNEL]
-    unseen = [
-        each
-        for each in names
-        if (feature := parse(each)) is not None
-        and feature[0].family not in ("identity", "neighbours")
-        and not already_seen(MeasurementSettings(column=each), seen)
-    ]
-    dark = [each for each in light if each not in seen.channels]
-    told = ", ".join(unseen[:8]) or (
-        "the model sees every channel; leave one out with classify.exclude in the plan"
-    )
-    column = next((each for each in unseen if each.startswith("spots_excess")), "")
-    column = column or next(iter(unseen), "COLUMN")
-    state = classes[-1] if classes else "CLASS"
-    wells = bool((text_column(view.objects, "well") != "").all())
-    conditions = sorted(set(text_column(view.objects, "condition")) - {""})
-    return STARTER.format(
-        run=run,
-        name=f"{state}-follows-{column}".lower().replace("_", "-"),
-        claim=f"Cells that look more {state} have more {describe(column)}.",
-        conditions=", ".join(f'"{each}"' for each in conditions[:2]),
-        quantity="margin",
-        quantities=", ".join(each.name for each in QUANTITIES),
-        of=state,
-        classes=", ".join(classes),
-        seen=", ".join(seen.channels) or "no channel",
-        column=column,
-        columns=f"others: {told}",
-        channel=dark[0] if dark else "CHANNEL",
-        relations=", ".join(RELATIONS),
-        unit="well" if wells else "field",
-        family="first-questions",
-    )
-
-
-_BLANK = """
-name = "starter"
-claim = "A claim to be written."
-[quantity]
-name = "margin"
-[measurement]
-column = "area_px"
-[test]
-relation = "positive correlation"
-smallest_effect = 0.1
-"""

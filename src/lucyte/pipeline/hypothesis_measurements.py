@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from lucyte.pipeline.hypothesis_quantities import looked_at
 from lucyte.pipeline.hypothesis_view import RunView
 from lucyte.schema.errors import InputError, UsageError, unknown
+from lucyte.schema.objects import OBJECT_IDENTITY
 
 KEYS = ("object_id", "field_id", "plate", "day", "batch", "well", "site", "time_index")
 """Columns by which a foreign table is joined; all of them that it has."""
@@ -36,6 +38,11 @@ def measurement_of(view: RunView, folder: Path) -> pd.Series:
         return looked_at(view)
     if asked.table:
         return _foreign(view, folder / asked.table, asked.column)
+    if asked.column in (*OBJECT_IDENTITY, "track_id", "parent_track_id"):
+        raise UsageError(
+            f"measurement.column is {asked.column!r}, which names an object and measures nothing; "
+            "name a feature column of objects.parquet, or a table."
+        )
     values = _numbers(view.objects, asked.column, f"{view.run / 'objects.parquet'}")
     values.index = pd.Index(view.objects["object_id"])
     return _later(view, values, asked.later_frames) if asked.later_frames else values
@@ -43,7 +50,9 @@ def measurement_of(view: RunView, folder: Path) -> pd.Series:
 
 def _numbers(table: pd.DataFrame, column: str, where: str) -> pd.Series:
     if column not in table:
-        raise unknown("column", column, [str(name) for name in table.columns], f"In {where}.")
+        names = [str(name) for name in table.columns]
+        near = difflib.get_close_matches(column, names, 8, 0.4)
+        raise unknown("column", column, near or names[:16], f"In {where}.")
     try:
         return pd.to_numeric(table[column]).astype(float).reset_index(drop=True)
     except (ValueError, TypeError):

@@ -237,3 +237,4 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("where_it_looks", "", True, "the px with the most relevance", _where_it_looks),
 )
 ANSWERS = ("probability", "margin", "state")
+MAPPED = tuple(each.name for each in QUANTITIES if each.maps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from lucyte.classify.units import independent_units, text_column
 from lucyte.evidence.hypothesis.record import Hypothesis
 from lucyte.evidence.hypothesis.seen import Seen, channels_of
 from lucyte.io.write_table import read_parquet
-from lucyte.learn.models import load_model
+from lucyte.learn.models import load_card, load_model
 from lucyte.measure.columns import model_features
 from lucyte.pipeline.run_cells import is_run
 from lucyte.pipeline.sample import main_kind, read_crops
@@ -106,7 +107,21 @@ class RunView:
         folder = self.run / "models" / "states" if use == RUN else Path(use)
         if use == RUN and not folder.is_dir():
             raise UsageError(f"{self.run}: learned no states, so it has no model to ask.")
-        return load_model(folder)
+        model = load_model(folder)
+        learned = load_card(folder).data_sha256
+        if use != RUN and learned and learned == self._images_sha256():
+            raise UsageError(
+                f"{use}: learned from these very cells; leave out model.use, and the run's own "
+                "answers are taken out of fold."
+            )
+        return model
+
+    def _images_sha256(self) -> str:
+        try:
+            known = json.loads((self.run / "provenance.json").read_text(encoding="utf-8"))
+            return str(known["inputs"]["sha256"])
+        except (OSError, ValueError, KeyError):
+            return ""
 
     @cached_property
     def seen(self) -> Seen:
@@ -178,10 +193,7 @@ def units_of(table: pd.DataFrame, unit: str) -> npt.NDArray[np.str_]:
             f"test.unit is {unit!r}, and some objects have no {unit}; name another unit, or give "
             "a plate map."
         ) from None
-    fields = text_column(table, "field_id")
-    if len(set(zip(values, fields, strict=True))) > len(set(fields)) and len(set(values)) > len(
-        set(fields)
-    ):
+    if (pd.Series(values).groupby(text_column(table, "field_id")).nunique() > 1).any():
         raise UsageError(
             f"test.unit is {unit!r}, which is finer than a field: cells of one field are not "
             "independent. Take the level at which the cause was assigned, such as well."

@@ -182,10 +182,12 @@ def _why(judged: Judged) -> str:
     unit, n = record.test.unit, len(trial.per_unit)
     smallest = f"{record.test.smallest_effect:g}"
     model = " This is about the model, not the sample." if record.interventional else ""
+    if record.measurement.later_frames:
+        model += " What merely lasts from frame to frame would look the same."
     again = len(judged.member.trials)
     model += f" It was tested on {again} states of the data; all are kept." if again > 1 else ""
     if not math.isfinite(trial.effect):
-        reasons = "; ".join(f"{v} with {k}" for k, v in trial.left_out.items()) or "no rows"
+        reasons = "; ".join(f"{v}: {k}" for k, v in trial.left_out.items()) or "no cell is known"
         return f"Could not be tested: no {unit} allows a comparison ({reasons}).{model}"
     low, high = judged.interval.low, judged.interval.high
     if low is None or high is None:
@@ -193,9 +195,9 @@ def _why(judged: Judged) -> str:
         seen = f"The effect is {trial.effect:.2g} ({n} {unit}s: {values})"
     else:
         seen = f"The effect is {trial.effect:.2g} ({low:.2g} to {high:.2g}, {n} {unit}s)"
-    if trial.left_out:
-        told = "; ".join(f"{v} {unit}s do not count: {k}" for k, v in trial.left_out.items())
-        model = f" {_upper(told)}.{model}"
+    for why, count in trial.left_out.items():
+        many = f"{count} {unit}s do" if count > 1 else f"1 {unit} does"
+        model = f" {many} not count: {why}.{model}"
     if judged.answer == "supported":
         return f"Supported: {_lower(seen)}, all above the {smallest} asked for beforehand.{model}"
     if judged.answer == "falsified":
@@ -218,7 +220,9 @@ def _missing(judged: Judged, before: Foresight, smallest: str, unit: str) -> str
             f"with these {unit}s no outcome could have had p below {before.smallest_p:.2g}, and "
             f"{before.alpha:.2g} was needed"
         )
-    elif judged.interval.low is not None and judged.interval.low > float(smallest):
+    elif judged.interval.low is None:
+        told = f"one side has fewer than 2 {unit}s"
+    elif judged.interval.low > float(smallest):
         told = f"p is {judged.p_adjusted:.2g} after correction for {judged.members} in its family"
     else:
         told = f"the interval holds the {smallest} asked for beforehand"
@@ -227,10 +231,6 @@ def _missing(judged: Judged, before: Foresight, smallest: str, unit: str) -> str
 
 def _lower(text: str) -> str:
     return text[0].lower() + text[1:]
-
-
-def _upper(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _reviewer(judged: Judged) -> str:

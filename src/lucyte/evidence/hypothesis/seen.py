@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lucyte.evidence.hypothesis.record import MeasurementSettings
 from lucyte.measure.columns import parse
-from lucyte.schema.objects import OBJECT_IDENTITY
 
 OWN_ANSWER = re.compile(r"^(state|margin|fold|p_.*)$")
 
@@ -78,7 +77,7 @@ def assumptions(measurement: MeasurementSettings, seen: Seen) -> tuple[str, ...]
     if measurement.later_frames:
         out.append("what merely lasts from frame to frame is not the claim: the model sees it now")
     column = measurement.column
-    if column and not measurement.table and parse(column) is None and column not in OBJECT_IDENTITY:
+    if column and not measurement.table and parse(column) is None:
         out.append(f"{column} was not given to the model in another form")
     drawn = measurement.channel or " ".join((parse(column) or (None, ()))[1])
     if drawn and drawn in seen.outline:

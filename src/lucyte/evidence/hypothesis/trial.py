@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from lucyte.evidence.hypothesis.record import CORRELATIONS, Hypothesis
 from lucyte.schema.errors import UsageError
@@ -201,7 +202,8 @@ def _unit_effect(
         if len(quantity) < FEWEST_CELLS:
             return math.nan, f"fewer than {FEWEST_CELLS} cells"
         value = rank_correlation(quantity, measurement)
-        return value, "" if math.isfinite(value) else "nothing varies"
+        same = "the model says" if len(np.unique(quantity)) == 1 else "is measured"
+        return value, "" if math.isfinite(value) else f"the same {same} of all its cells"
     above = quantity > threshold(record)
     if above.sum() < 2 or (~above).sum() < 2:
         return math.nan, "fewer than 2 cells on one side"
@@ -234,15 +236,23 @@ def _between(record: Hypothesis, design: str, rows: Rows) -> Trial:
 
 def _exchange(design: str, beside: Floats, measured: Floats, record: Hypothesis) -> Permutation:
     """Deal what the model says of the units anew."""
+    # Ranks are dealt with the values they are of, so they are worked out once.
+    first, second = (rankdata(each) - (len(each) + 1) / 2 for each in (beside, measured))
+    scale = math.sqrt(float(first @ first) * float(second @ second))
 
-    def statistic(dealt: npt.NDArray[Any]) -> float:
-        if design == "unit correlation":
-            return rank_correlation(dealt, measured)
+    def correlation(dealt: npt.NDArray[Any]) -> float:
+        return float(dealt @ second) / scale
+
+    def difference(dealt: npt.NDArray[Any]) -> float:
         return float(measured[dealt > 0].mean() - measured[dealt == 0].mean())
 
-    labels = beside.tolist()
+    ranked = design == "unit correlation"
     return permutation_test(
-        statistic, labels, "two-sided", record.test.permutations, record.sample.seed
+        correlation if ranked else difference,
+        (first if ranked else beside).tolist(),
+        "two-sided",
+        record.test.permutations,
+        record.sample.seed,
     )
 
 
