@@ -68,9 +68,7 @@ def map_rise(images, own, answer, patch):
     images: N x C x Y x X lists; answer: a list of channels to logits.
     """
     height, width = len(images[0][0]), len(images[0][0][0])
-    names = {
-        block(fy, fx, patch, height, width) for fy in range(height) for fx in range(width)
-    }
+    names = {block(fy, fx, patch, height, width) for fy in range(height) for fx in range(width)}
     before = sum(cross_entropy(answer(x), k) for x, k in zip(images, own, strict=True))
     rise = {}
     for name in names:

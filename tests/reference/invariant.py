@@ -79,7 +79,11 @@ def shifts(rows, batches, share, names):
             weight = sum(s[k] for s, each in zip(share, batches, strict=True) if each == b)
             held[b, k] = weight
             means[b, k] = [
-                sum(s[k] * r[j] for s, r, each in zip(share, rows, batches, strict=True) if each == b)
+                sum(
+                    s[k] * r[j]
+                    for s, r, each in zip(share, rows, batches, strict=True)
+                    if each == b
+                )
                 / weight
                 for j in range(size)
             ]

@@ -31,8 +31,9 @@ def radius(height: int, width: int) -> Floats:
 def frequency_blocks(height: int, width: int, patch: int) -> Ints:
     """Number of the block of ``patch`` by ``patch`` frequencies that each frequency belongs to.
 
-    Blocks are centred on frequency 0 and numbered from low to high frequency, so that the mirror
-    of a block is the same block; block 0 holds the mean.
+    Blocks are centred on frequency 0 and numbered from low to high frequency; a block and its
+    mirror have one number, and the highest frequency of an even side, its own mirror, blocks of
+    its own. Block 0 holds the mean.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def frequency_blocks(height: int, width: int, patch: int) -> Ints:
 
     many = max(height, width) + 1
     code = places(height)[:, None] * many + places(width)[None]
-    both = np.maximum(code, mirrored(code))
+    other = mirrored(code)
+    both = np.maximum(code, other) * 4 * many**2 + np.minimum(code, other)
     names, at = np.unique(both, return_inverse=True)
     at = at.reshape(both.shape)
     far = np.bincount(at.ravel(), radius(height, width).ravel()) / np.bincount(at.ravel())
@@ -144,9 +146,9 @@ def log_power(images: npt.NDArray[Any]) -> Floats:
 def line_excess(spectrum: Floats, lowest: float) -> Floats:
     """How far each frequency stands out from all others at the same distance from 0.
 
-    ``spectrum`` minus the median of its own ring (one frequency step wide). Texture without a
-    preferred direction, however fine or coarse, leaves 0 on average; a periodic pattern leaves a
-    narrow peak.
+    ``spectrum`` minus the median of its ring (one frequency step wide, interpolated between
+    rings). Texture without a preferred direction, however fine or coarse, leaves 0 on average; a
+    periodic pattern leaves a narrow peak.
 
     Parameters
     ----------
@@ -155,16 +157,17 @@ def line_excess(spectrum: Floats, lowest: float) -> Floats:
     lowest : float
         Cycles per px below which nothing is judged (0 there): rings hold too few frequencies.
     """
-    height, width = spectrum.shape[-2:]
-    far = radius(height, width)
-    ring = np.round(far * min(height, width)).astype(np.int64)
-    out = np.zeros_like(spectrum)
-    for number in np.unique(ring[far >= lowest]):
-        at = ring == number
-        own = spectrum[..., at]
-        out[..., at] = own - np.median(own, axis=-1, keepdims=True)
-    out[..., far < lowest] = 0
-    return out
+    far = radius(*spectrum.shape[-2:]).ravel()
+    _, ring = np.unique(np.round(far * min(spectrum.shape[-2:])), return_inverse=True)
+    middle = np.bincount(ring, far) / np.bincount(ring)
+    flat = spectrum.reshape(*spectrum.shape[:-2], -1)
+    medians = np.stack(
+        [np.median(flat[..., ring == k], axis=-1) for k in range(len(middle))], axis=-1
+    )
+    # A ring is as wide as a step, over which steep texture falls; between rings it is a line.
+    weight = np.stack([np.interp(far, middle, row) for row in np.eye(len(middle))], axis=0)
+    excess: Floats = np.where(far >= lowest, flat - medians @ weight, 0.0)
+    return excess.reshape(spectrum.shape)
 
 
 def half_plane(height: int, width: int) -> Mask:

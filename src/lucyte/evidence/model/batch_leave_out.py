@@ -49,7 +49,7 @@ def leave_out(
             n=0,
             unit=name,
             assumed=(),
-            why=f"Whole {name}s could not be left out: {why_not.replace('unit', 'batch')}.",
+            why=f"Whole {name}s could not be left out: {why_not.replace('units', f'{name}s')}.",
             statistic_name="AUROC lost",
             details={"grouped_auroc": near.auroc, "random_auroc": random.auroc},
         )

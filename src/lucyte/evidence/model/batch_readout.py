@@ -122,7 +122,10 @@ def read_level(
             per_unit.setdefault(unit, []).append(value)
     if not told:
         return Readout(undefined="no class is in two values with two units each")
-    whole = np.nanmean(np.stack(told), axis=0)
+    known = [each for each in told if math.isfinite(each[0])]
+    if not known:
+        return Readout(undefined="no two values are ever left out together")
+    whole = np.mean(known, axis=0)  # nan where an exchange leaves a fold with one value
     null = whole[1:][np.isfinite(whole[1:])]
     beaten = int((null >= whole[0] - 1e-12).sum())
     return Readout(
