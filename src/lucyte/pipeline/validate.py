@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from lucyte.evidence.accuracy.conclusion import conclusion
 from lucyte.evidence.accuracy.cost import cost_finding
@@ -23,7 +22,7 @@ from lucyte.io.atomic import write_json, write_text
 from lucyte.io.open import read_labels
 from lucyte.io.truth import CtcTruth, read_ctc_truth
 from lucyte.pipeline.truth import lineage_rows
-from lucyte.pipeline.validate_against import compare_two
+from lucyte.pipeline.validate_against import HEADLINE, compare_two
 from lucyte.pipeline.validate_boxes import compare_boxes
 from lucyte.pipeline.validate_fit import (
     Advice,
@@ -136,8 +135,12 @@ def validate_files(
             raise UsageError(f"{path}: no such file or folder.")
     if (more.condition_regex or more.conditions or more.within is not None) and not more.readouts:
         raise UsageError("conditions and limits of a readout need --readout, e.g. count.")
+    if more.within is not None and len(more.readouts) > 1:
+        raise UsageError("--within is one number; ask for one --readout at a time with it.")
     for name in more.readouts:
         readout_row(name, task)
+    if more.against is not None and task not in HEADLINE:
+        raise UsageError(f"--against needs several images; --task {task} scores one sequence.")
     spacing = tuple(spacing_um) if spacing_um is not None else None
     asked = Asked(group_regex, tolerance_px, spacing, Requirement(at_least), more.readouts)
     found = TASKS[task](prediction, reference, asked)
@@ -157,7 +160,7 @@ def validate_files(
     _write(out, found, rows, advice, readouts)
     return "\n".join(
         [
-            *told(found, task, rows, shown, found.findings),
+            *told(found, task, rows, shown, advice),
             *cautions(found, advice),
             f"Wrote {out}.",
         ]
@@ -259,9 +262,11 @@ def _speed(tracks: CtcTruth, times: Sequence[int]) -> float:
     centres = {}
     for t in times:
         labels = read_labels(tracks.markers[t])
-        names = np.setdiff1d(np.unique(labels), [0]).tolist()
-        found = ndimage.center_of_mass(labels > 0, labels, names) if names else []
-        centres[t] = dict(zip(names, map(np.asarray, found), strict=True))
+        places = np.nonzero(labels)
+        names, at = np.unique(labels[places], return_inverse=True)
+        sums = [np.bincount(at, weights=axis, minlength=len(names)) for axis in places]
+        middles = np.stack(sums, axis=1) / np.bincount(at, minlength=len(names))[:, None]
+        centres[t] = dict(zip(names.tolist(), middles, strict=True))
     return speeds(centres)
 
 

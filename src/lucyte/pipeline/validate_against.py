@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from lucyte.evidence.accuracy.paired import paired_finding
 from lucyte.evidence.accuracy.state_scores import Answers, Stated, state_score
@@ -13,6 +15,7 @@ from lucyte.pipeline.validate_fit import OF_HITS, Advice
 from lucyte.pipeline.validated import Comparison, left_out
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
+from lucyte.stats.boxes import BoxHits
 from lucyte.stats.goodness import find_measure
 from lucyte.stats.paired import Paired, Score, paired_means, paired_score
 
@@ -24,6 +27,10 @@ HEADLINE = {
     "classification": "balanced_accuracy",
 }
 """What two predictions are compared by, where nothing is asked for."""
+
+
+RANKED = ("auroc", "average_precision", "sensitivity_at_specificity")
+"""Scores that see the order only: models may be exchanged once they share a scale."""
 
 
 def compare_two(
@@ -38,10 +45,8 @@ def compare_two(
     Raises
     ------
     UsageError
-        A task without several units, nothing in common, an unknown metric.
+        Nothing in common, other classes, an unknown metric.
     """
-    if task not in HEADLINE:
-        raise UsageError(f"--against needs several images; --task {task} scores one sequence.")
     key = str(first.table.columns[0])
     names, others = (each.table[key].astype(str).tolist() for each in (first, second))
     place = {name: k for k, name in enumerate(others)}
@@ -84,8 +89,9 @@ def _paired(
         return paired_score(_of_answers(metric, a, b, advice.stated), units)
     if metric in OF_HITS and first.hits and second.hits and advice.known:
         problem, score = advice.known.fingerprint, OF_HITS[metric]
-        one = [first.hits[k] for k in rows[0]]
-        other = [second.hits[k] for k in rows[1]]
+        one, other = (
+            _ranked_hits([each.hits[k] for k in own]) for each, own in zip(two, rows, strict=True)
+        )
 
         def of(drawn: Rows, turned: npt.NDArray[np.bool_]) -> float:
             held = zip(drawn.tolist(), turned.tolist(), strict=True)
@@ -103,6 +109,8 @@ def _paired(
 
 def _of_answers(metric: str, first: Answers, second: Answers, stated: Stated) -> Score:
     p = None if first.p is None or second.p is None else (first.p, second.p)
+    if p is not None and metric in RANKED:
+        p = (_ranks(p[0]), _ranks(p[1]))
 
     def of(drawn: Rows, turned: npt.NDArray[np.bool_]) -> float:
         said = np.where(turned, second.said[drawn], first.said[drawn])
@@ -111,3 +119,16 @@ def _of_answers(metric: str, first: Answers, second: Answers, stated: Stated) ->
         return state_score(metric, answers, stated)
 
     return of
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Shares of the rows up to each, column by column: the order alone, on one scale."""
+    return np.asarray(rankdata(values, axis=0) / len(values), dtype=np.float64)
+
+
+def _ranked_hits(images: Sequence[BoxHits]) -> list[BoxHits]:
+    sure = np.concatenate([each.confidence for each in images])
+    ranks = _ranks(sure) if len(sure) else sure
+    ends = np.cumsum([len(each.confidence) for each in images])[:-1]
+    parts = np.split(ranks, ends)
+    return [replace(each, confidence=own) for each, own in zip(images, parts, strict=True)]

@@ -20,7 +20,7 @@ from lucyte.evidence.accuracy.state_scores import Stated, score_interval, state_
 from lucyte.pipeline.validated import Comparison
 from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.stats.boxes import pooled_precision
-from lucyte.stats.costs import check_costs
+from lucyte.stats.costs import acting_from, check_costs
 from lucyte.stats.froc import alarms_at_sensitivity, froc_score, sensitivity_at_alarms
 from lucyte.stats.intervals import Interval, cluster_interval
 
@@ -92,6 +92,9 @@ def advise(
             raise UsageError(f"--costs are for --task classification, not {task}.")
         costs = read_costs(costs_path, found.answers.classes)
         told.setdefault("unequal_costs", True)
+        threshold = acting_from(costs)
+        if threshold is not None:
+            told.setdefault("threshold", threshold)
     known = fingerprint_of(task, found.measured, told, str(path or ""))
     if known is None:
         return Advice()
@@ -102,7 +105,7 @@ def advise(
         criteria(problem),
         pitfalls(problem, found.measured, tolerance_px),
         {},
-        Stated.of(problem, costs),
+        Stated(costs, problem.beta, problem.threshold, problem.target_specificity),
     )
 
 

@@ -142,7 +142,8 @@ def _pairs(
     if prediction.is_file() and reference.is_file() and reference.suffix.lower() != ".json":
         return [(prediction, open_references(reference)[0])], ()
     if (reference / "SEG").is_dir():
-        return _challenge(prediction, reference), ()
+        note = f"The frames of {reference.name} are one sequence and not independent, so n = 1."
+        return _challenge(prediction, reference), () if asked.group_regex else (note,)
     files = label_files(prediction)
     truths = open_references(reference, binary=binary, group_regex=asked.group_regex)
     pairs, mine, theirs = common_names([each.name for each in files], [t.name for t in truths])
@@ -160,7 +161,10 @@ def _challenge(prediction: Path, reference: Path) -> list[Pair]:
     lacking = sorted(set(masks) - set(mine))
     if lacking:
         raise UsageError(f"{prediction}: no label image for frame {lacking[0]} of {reference}.")
-    return [(mine[t], open_references(Path(path))[0]) for t, path in masks.items()]
+    return [
+        (mine[t], replace(open_references(Path(path))[0], group=reference.name))
+        for t, path in masks.items()
+    ]
 
 
 def _numbered(

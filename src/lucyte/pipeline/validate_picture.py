@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lucyte.evidence.accuracy.readout import Readout, compared
+from lucyte.evidence.accuracy.readout import Readout, compared, number
 from lucyte.io.atomic import atomic_path
 from lucyte.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLUE, ORANGE, SOFT = "#0072B2", "#D55E00", "#5b6670"
 
@@ -27,7 +31,7 @@ def draw_agreement(readouts: Sequence[Readout], path: Path) -> None:
         canvas.print_figure(temporary, dpi=150, format="png", metadata={"Software": None})
 
 
-def _panel(axes, readout: Readout) -> None:  # type: ignore[no-untyped-def]
+def _panel(axes: Axes, readout: Readout) -> None:
     found = compared(readout)
     noun = readout.by.removesuffix("_id")
     unit = f" ({readout.unit})" if readout.unit else ""
@@ -44,7 +48,7 @@ def _panel(axes, readout: Readout) -> None:  # type: ignore[no-untyped-def]
         if interval.low is not None and interval.high is not None:
             axes.axhspan(interval.low, interval.high, color=colour, alpha=0.13, linewidth=0)
         axes.annotate(
-            f"{interval.estimate:.3g}",
+            number(interval.estimate),
             (1.0, interval.estimate),
             xycoords=("axes fraction", "data"),
             xytext=(-3, 2),

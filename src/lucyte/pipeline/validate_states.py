@@ -71,7 +71,10 @@ def _judged(
         if not lone:
             notes += ("No probabilities of all classes (p_<class>), so states alone are judged.",)
     p = both[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64) if sure else None
-    codes = [pd.Index(classes).get_indexer(both[c]).astype(np.int64) for c in ("truth", "state")]
+    codes = [
+        pd.Index(classes).get_indexer(pd.Index(both[c])).astype(np.int64)
+        for c in ("truth", "state")
+    ]
     answers = Answers(tuple(classes), codes[0], codes[1], p)
     told = state_scores(answers)
     columns = list(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from lucyte.pipeline.validate_fit import Advice, pooled_interval
 from lucyte.pipeline.validated import Comparison
-from lucyte.schema.finding import Finding
 from lucyte.stats.goodness import find_measure
 from lucyte.stats.intervals import unit_mean_interval
 
@@ -59,19 +58,19 @@ def fill(rows: dict[str, Row], shown: Mapping[str, str], found: Comparison, advi
 
 
 def told(
-    found: Comparison,
-    task: str,
-    rows: Mapping[str, Row],
-    shown: Mapping[str, str],
-    findings: Sequence[Finding],
+    found: Comparison, task: str, rows: Mapping[str, Row], shown: Mapping[str, str], advice: Advice
 ) -> list[str]:
     """The answer, the table of scores, the answers to what else was asked."""
     units = found.table[found.unit].nunique()
     plural = "s" if units != 1 else ""
     unit = found.unit.removesuffix("_id")
     over = "Over" if found.answers is not None else "Mean over"
+    findings = found.findings
     lines = [findings[0].why]
-    lines.append(f"{over} {len(found.table)} {found.noun} ({task}), n = {units} {unit}{plural}:")
+    lines += [f"{name} fits badly here: {why}" for name, why in advice.warnings.items()]
+    alike = ", each counting once" if found.answers is not None else ""
+    count = f"{len(found.table)} {found.noun}"
+    lines.append(f"{over} {count} ({task}){alike}, n = {units} {unit}{plural}:")
     lines += _table(rows, shown or dict.fromkeys(rows, ""))
     more = len(rows) - len(shown)
     if shown and more:
@@ -85,8 +84,7 @@ def told(
 
 def cautions(found: Comparison, advice: Advice) -> list[str]:
     """Warnings on scores asked for, pitfalls and notes, each a line."""
-    lines = [f"{name} fits badly here: {why}" for name, why in advice.warnings.items()]
-    lines += [each.text for each in advice.pitfalls]
+    lines = [each.text for each in advice.pitfalls]
     notes = [
         note
         for note in found.notes

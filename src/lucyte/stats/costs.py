@@ -99,6 +99,23 @@ def check_costs(costs: npt.ArrayLike, n: int) -> Floats:
     return c
 
 
+def acting_from(costs: npt.ArrayLike) -> float | None:
+    """The probability of the second of two classes from which calling it costs less.
+
+    ``(c_01 - c_00) / (c_01 - c_00 + c_10 - c_11)``; None with more classes, or where one answer is
+    always the cheaper one.
+
+    References
+    ----------
+    Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI.
+    """
+    c = np.asarray(costs, dtype=np.float64)
+    if c.shape != (2, 2):
+        return None
+    alarm, miss = float(c[0, 1] - c[0, 0]), float(c[1, 0] - c[1, 1])
+    return alarm / (alarm + miss) if alarm > 0 and miss > 0 else None
+
+
 def net_benefit(scores: npt.ArrayLike, positive: npt.ArrayLike, threshold: float = 0.5) -> float:
     """``TP / n - FP / n * t / (1 - t)`` of calling positive from probability t on.
 

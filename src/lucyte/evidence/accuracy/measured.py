@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ def box_structures(boxes: npt.ArrayLike) -> Structures:
     return Structures(np.sqrt(np.clip(sides, 0, None).prod(-1)), int(shared.any(1).sum()))
 
 
-def pooled(found: Sequence[Structures]) -> dict[str, float | int]:
+def pooled(found: Sequence[Structures]) -> dict[str, Any]:
     """Objects, median diameter, spread, share touching and empty images over all images."""
     sizes = np.concatenate([each.diameters_px for each in found]) if found else np.zeros(0)
     n = len(sizes)

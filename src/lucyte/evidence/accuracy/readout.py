@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import pearsonr
 
 from lucyte.evidence.accuracy.requirement import GROUP
 from lucyte.schema.errors import unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.stats.intervals import FEWEST
 from lucyte.stats.unit_agreement import UnitAgreement, agreement_over_units
+
+GROWS = "The difference changes with the size of the readout, so one bias does not describe it. "
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
     found = compared(readout)
     verdict, because = _within(found, within, readout.unit)
     noun = readout.by.removesuffix("_id")
+    trend, p = _trend(found)
+    grows = p < 0.05
     return Finding(
         name=f"accuracy.readout.{readout.name}",
         question=f"Are {readout.noun} of the prediction those of the truth?",
@@ -80,7 +85,7 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
         n=found.bias.n,
         unit=noun,
         assumed=("the truth is right", f"{noun}s are independent"),
-        why=f"{_words(found, readout, noun)} {because}",
+        why=f"{_words(found, readout, noun)} {GROWS if grows else ''}{because}",
         statistic_name=f"bias of {readout.name}",
         group=GROUP,
         details={
@@ -92,6 +97,8 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
             "concordance": found.concordance.estimate,
             "concordance_interval": [found.concordance.low, found.concordance.high],
             "concordance_method": found.concordance.method,
+            "trend": trend,
+            "trend_p": p,
             "mean_truth": float(found.reference.mean()),
             "units": list(found.units),
             "truth": found.reference.tolist(),
@@ -129,6 +136,15 @@ def number(value: float, unit: str = "") -> str:
         return "not defined"
     shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{'0' if shown == '-0' else shown}{f' {unit}' if unit else ''}"
+
+
+def _trend(found: UnitAgreement) -> tuple[float, float]:
+    """Correlation of difference and mean over units, and its p; nan with too few or none."""
+    gap, mean = found.prediction - found.reference, (found.prediction + found.reference) / 2
+    if len(gap) < FEWEST or not gap.std() or not mean.std():
+        return math.nan, math.nan
+    told = pearsonr(gap, mean)
+    return float(told.statistic), float(told.pvalue)
 
 
 def _words(found: UnitAgreement, readout: Readout, noun: str) -> str:

@@ -79,7 +79,7 @@ def _classification(problem: Fingerprint, measured: Measured) -> Rows:
     two = len(measured.classes) == 2
     if two and problem.unequal_costs:
         yield Recommended("net_benefit", "S3", f"one acts from a probability of "
-                          f"{problem.threshold:g} on")  # fmt: skip
+                          f"{problem.threshold:.2g} on")  # fmt: skip
     yield Recommended("auroc", "S4", "ranks without a threshold, whatever the prevalence")
     if problem.imbalanced and problem.representative:
         yield Recommended("average_precision", "S4", "the rare class, without a threshold")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.accuracy.fingerprint import Fingerprint
 from lucyte.stats import classification as plain
 from lucyte.stats.classification import Counts, Score
 from lucyte.stats.costs import (
@@ -80,16 +79,6 @@ class Stated:
     threshold: float = 0.5
     specificity: float | None = None
 
-    @classmethod
-    def of(cls, problem: Fingerprint, costs: Floats | None = None) -> Stated:
-        """From a fingerprint; with the costs of two classes the threshold follows from them."""
-        threshold = problem.threshold
-        if costs is not None and costs.shape == (2, 2):
-            alarm, miss = costs[0, 1] - costs[0, 0], costs[1, 0] - costs[1, 1]
-            if alarm > 0 and miss > 0:
-                threshold = float(alarm / (alarm + miss))
-        return cls(costs, problem.beta, threshold, problem.target_specificity)
-
 
 def state_scores(answers: Answers, stated: Stated | None = None) -> dict[str, Score]:
     """Every score, with the reason where it is not defined."""
@@ -116,7 +105,7 @@ def state_score(name: str, answers: Answers, stated: Stated) -> float:
     if name in PLAIN:
         return PLAIN[name](answers)
     head, _, kind = name.partition(":")
-    rows: Mapping[str, Callable[[Counts, Stated], Floats]] = BY_CLASS | PLAIN_BY_CLASS
+    rows: Mapping[str, Callable[[Counts, Stated], Floats]] = {**BY_CLASS, **PLAIN_BY_CLASS}
     return float(rows[head](answers.table(), stated)[answers.classes.index(kind)])
 
 
