@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
 
-from lucyte.stats.association import rank_correlation, rank_correlation_interval
+from lucyte.stats.association import rank_correlation_interval
 from lucyte.stats.intervals import (
     Interval,
     unit_difference_interval,
@@ -85,13 +85,14 @@ def null_p(test: str, count: int, rng: np.random.Generator, seed: int) -> float:
     if test == "sign flip":
         return sign_flip_test(means * rng.choice((-1.0, 1.0), count), PERMUTATIONS, seed).p
     if test == "rank correlation":
-        other = rng.normal(size=count)
-        names = [repr(float(value)) for value in means]
+        ranks, other = (
+            rankdata(each) - (count + 1) / 2 for each in (means, rng.normal(size=count))
+        )
 
-        def correlation(dealt: np.ndarray) -> float:
-            return rank_correlation(dealt.astype(np.float64), other)
+        def agreement(dealt: np.ndarray) -> float:
+            return float(dealt @ other)
 
-        return permutation_test(correlation, names, "two-sided", PERMUTATIONS, seed).p
+        return permutation_test(agreement, ranks.tolist(), "two-sided", PERMUTATIONS, seed).p
     sides = np.arange(count) % 2
 
     def difference(dealt: np.ndarray) -> float:

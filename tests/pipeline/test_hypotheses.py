@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
-from lucyte.evidence.hypothesis.record import parse_record
+from lucyte.evidence.hypothesis.record import Hypothesis, parse_record
 from lucyte.io.write_table import read_parquet, write_parquet
 from lucyte.learn.models import load_model, save_model
 from lucyte.pipeline.hypotheses import stored_findings
 from lucyte.pipeline.hypotheses import test_hypothesis as put_to_the_test
+from lucyte.pipeline.hypothesis_quantities import QUANTITIES
 from lucyte.pipeline.hypothesis_starter import starter_record
 from lucyte.pipeline.hypothesis_view import held_out, units_of
 from lucyte.schema.errors import InputError, LucyteError, UsageError
@@ -317,3 +319,36 @@ def test_no_run_no_model_no_maps(run: Path, ask: Ask) -> None:
     (run / "hypotheses" / "ledger.json").write_text("[1]")
     with pytest.raises(InputError, match="entry 1 is no entry"):
         ask()
+
+
+def test_the_page_names_every_key_and_every_quantity() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "hypotheses.md").read_text("utf-8")
+    for name, field in Hypothesis.model_fields.items():
+        inner = field.annotation
+        nested = isinstance(inner, type) and issubclass(inner, BaseModel)
+        keys = [f"{name}.{each}" for each in inner.model_fields] if nested else [name]
+        assert [key for key in keys if f"`{key}`" not in page] == []
+    assert [each.name for each in QUANTITIES if f"`{each.name}`" not in page] == []
+
+
+def test_on_a_real_run(finished: Path, tmp_path: Path) -> None:
+    """Maps, pictures, label images and the map of cells as a run writes them."""
+    shutil.copytree(finished, tmp_path / "home" / "run")
+    (tmp_path / "home" / "plate").symlink_to(finished.parent / "plate")
+    run = tmp_path / "home" / "run"
+    for name, of in (("relevance_in_structure", "cell"), ("embedding", "x"), ("margin", "fed")):
+        path = write(
+            tmp_path,
+            name.replace("_", "-"),
+            quantity={"name": name, "of": of},
+            measurement={"column": "neighbour_count"},
+        )
+        (found,) = put_to_the_test(run, path, quiet=True)
+        assert found.unit == "well"
+        assert found.details["cells_with_quantity"] >= 4
+    assert "The model sees: EGFP, mRFP, TL" in starter_record(run)
+    assert "the model sees every channel; leave one out with classify.exclude" in starter_record(
+        run
+    )
+    with pytest.raises(UsageError, match=r"which the model sees|is one of the model's features"):
+        put_to_the_test(run, write(tmp_path, "seen"), quiet=True)
