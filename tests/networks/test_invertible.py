@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference.invertible import dense_log_det, dense_norm, log_det_terms, nearest_mean_distance
 from torch import Tensor
 
 from lucyte.networks.coupling import Coupling
@@ -24,6 +23,7 @@ from lucyte.networks.invertible_steps import (
 )
 from lucyte.networks.invertible_support import fit_support, tell
 from lucyte.schema.errors import UsageError
+from reference.invertible import dense_log_det, dense_norm, log_det_terms, nearest_mean_distance
 
 
 def _picture(*shape: int) -> Tensor:

@@ -104,14 +104,15 @@ class InvertibleLearner:
             torch.manual_seed(seed)
             network = build_invertible(plan)
         progress = train_invertible_network(network, seen, data, settings.training, seed, self.told)
-        centres, fitted = mean_latents(network, seen, data, train)
-        _, held = mean_latents(network, seen, data, validation, views=1)
+        centres, spreads, fitted = class_latents(network, seen, data, train)
+        _, _, held = class_latents(network, seen, data, validation, views=1)
         model = InvertibleClassifier(
             network.eval(),
             plan,
             seen,
             classes,
             centres,
+            spreads,
             fit_support(fitted, held, seed),
             self.pixel_size_um,
             value_range(samples, train, self.channels),
@@ -168,25 +169,29 @@ def train_invertible(
     return learner.fit(samples.images, samples.labels, samples.groups, seed)
 
 
-def mean_latents(
+def class_latents(
     network: InvertibleNetwork,
     seen: InvertibleInput,
     data: TrainingSet,
     rows: npt.NDArray[np.int64],
     views: int = VIEWS,
-) -> tuple[Floats, Floats]:
-    """Mean latent of the crops predicted each class, and what tells where each crop lies.
+) -> tuple[Floats, Floats, Floats]:
+    """Where the crops predicted each class lie in the latents.
 
     Returns
     -------
     float array K C H W
-        nan where no crop is predicted that class.
+        Their mean; nan where no crop is predicted that class.
+    float array K C C
+        Covariance of the channels around it and around each crop's own mean, all places together:
+        texture, and nothing of how bright a cell is as a whole.
     float array N F
         See `tell`; of the crops as they are.
     """
-    total = np.zeros((data.classes, *network.plan.shape))
-    count = np.zeros(data.classes)
-    places: list[Floats] = [np.zeros((0, 2 * network.plan.shape[0]))]
+    shape = network.plan.shape
+    total, count = np.zeros((data.classes, *shape)), np.zeros(data.classes)
+    squares = np.zeros((data.classes, shape[0], shape[0]))
+    places: list[Floats] = [np.zeros((0, 2 * shape[0]))]
     with torch.inference_mode():
         for at in range(0, len(rows), 64):
             raw = data.batch(rows[at : at + 64])
@@ -196,11 +201,18 @@ def mean_latents(
                 said = network.told(z).argmax(1).numpy()
                 if view == 0:
                     places.append(tell(z))
-                np.add.at(total, said, z.double().numpy())
-                np.add.at(count, said, 1)
+                for k in np.unique(said):
+                    own = z.double().numpy()[said == k]
+                    total[k] += own.sum(axis=0)
+                    own -= own.mean(axis=(2, 3), keepdims=True)
+                    squares[k] += np.einsum("nchw,ndhw->cd", own, own, optimize=True)
+                    count[k] += len(own)
     with np.errstate(invalid="ignore", divide="ignore"):
         centres = total / count[:, None, None, None]
-    return centres, np.concatenate(places)
+        spreads = squares / (count * shape[1] * shape[2])[:, None, None]
+    shape_of = centres - centres.mean(axis=(2, 3), keepdims=True)
+    spreads -= np.einsum("kchw,kdhw->kcd", shape_of, shape_of) / (shape[1] * shape[2])
+    return centres, spreads, np.concatenate(places)
 
 
 def _summary(progress: Progress) -> dict[str, Any]:

@@ -35,6 +35,8 @@ from lucyte.stats.classification import balanced_accuracy
 Told = Callable[[Mapping[str, float]], None]
 GENTLE = AugmentSettings(turn_deg=0, stretch=0, shift=0, gain=0.1, offset=0.005, blur_px=0, noise=0)
 """Turns by quarters and mirrors: px are moved, never blended, so noise stays as it is."""
+NEARLY = 10
+"""Iterations of power iteration ahead of a validation; the end of training settles fully."""
 FEWEST_STEPS = 20
 """Over which the rate rises to its first value."""
 
@@ -55,7 +57,7 @@ class InvertibleTraining:
     smoothing : float
         Label smoothing.
     density : float
-        Gamma; 0 leaves the density out. One density pass of an i-ResNet costs about five plain ones.
+        Gamma; 0 leaves the density out. With an i-ResNet it costs about five plain passes.
     average : float
         Decay per step of the running mean of the weights, which is what is validated and kept.
     budget_s : float or None
@@ -247,7 +249,7 @@ class _Run:
     def validate(self) -> tuple[float, float]:
         """Balanced accuracy and log loss on the validation rows, with the averaged weights."""
         self.shown.load_state_dict(self.mean)
-        self.shown.eval().flow.settle()
+        self.shown.eval().flow.settle(NEARLY)
         found, rows = [], self.data.validation
         with torch.inference_mode():
             for at in range(0, len(rows), 128):

@@ -44,6 +44,8 @@ class InvertibleClassifier:
         In the order of the logits.
     centres : float array K C H W
         Mean latent of the training crops that are predicted each class; nan where none is.
+    spreads : float array K C C
+        Covariance of the latents' channels around that mean and each crop's own, over all places.
     support : LatentSupport
         Where training latents lie.
     pixel_size_um : float or None
@@ -61,6 +63,7 @@ class InvertibleClassifier:
     seen: InvertibleInput
     classes: tuple[str, ...]
     centres: Floats
+    spreads: Floats
     support: LatentSupport
     pixel_size_um: float | None = None
     intensity_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -165,7 +168,7 @@ class InvertibleClassifier:
 
     def head(self) -> tuple[Floats, Floats]:
         """``A`` (K C) and ``b`` (K): uncalibrated logits are ``A z_mean + b``."""
-        weight, bias = self.network.plane()
+        weight, bias = self._exact()[0].plane()
         return weight.detach().double().numpy(), bias.detach().double().numpy()
 
     def module(self) -> nn.Module:
@@ -208,7 +211,12 @@ class InvertibleClassifier:
                 "calibration": asdict(self.calibration),
                 "training": dict(self.training),
             },
-            arrays={**arrays, "centres": self.centres, **self.support.arrays()},
+            arrays={
+                **arrays,
+                "centres": self.centres,
+                "spreads": self.spreads,
+                **self.support.arrays(),
+            },
             card=replace(
                 card,
                 intensity_range=dict(card.intensity_range or self.intensity_range),
@@ -245,6 +253,7 @@ class InvertibleClassifier:
             InvertibleInput.restore(dict(stored.config["seen"])),
             stored.classes,
             arrays["centres"],
+            arrays["spreads"],
             LatentSupport.restore(arrays),
             stored.pixel_size_um,
             dict(stored.card.intensity_range),

@@ -27,6 +27,9 @@ from lucyte.schema.errors import UsageError
 SETTLED = 1e-5
 """Relative change of the norm per iteration at which it counts as found."""
 
+BEGIN = 20
+"""Iterations of new weights; training goes on from there, one per step."""
+
 
 class SpectralConvolution(nn.Module):
     """A convolution with zero padding and a bounded norm; ``N a H W`` to ``N b H W``.
@@ -54,7 +57,7 @@ class SpectralConvolution(nn.Module):
         self.register_buffer("left", _unit(torch.randn(1, b, side, side)))
         self.register_buffer("right", _unit(torch.randn(1, a, side, side)))
         self.register_buffer("norm", torch.tensor(1.0))
-        self.settle()
+        self.settle(BEGIN)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with the bounded weights; one step of power iteration while training."""
@@ -95,7 +98,8 @@ class SpectralConvolution(nn.Module):
         return F.conv2d(x, self.weight, padding=self.reach)
 
     def _factor(self, norm: Tensor) -> Tensor:
-        return 1.0 / ((norm / self.bound).clamp_min(1.0) + 1e-5)
+        factor: Tensor = 1.0 / ((norm / self.bound).clamp_min(1.0) + 1e-5)
+        return factor
 
 
 def _unit(x: Tensor) -> Tensor:

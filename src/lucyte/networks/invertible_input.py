@@ -55,6 +55,14 @@ class InvertibleInput(ImageInput):
         dark, bright = self._level(self.dark, planes), self._level(self.bright, planes)
         return value * (bright - dark) + dark
 
+    @classmethod
+    def restore(cls, config: dict[str, Any]) -> InvertibleInput:
+        """What `config` wrote."""
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in config.items()
+        }
+        return cls(**values)
+
     def _level(self, values: tuple[float, ...], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
 

@@ -8,8 +8,9 @@ of the channels) ahead of it. The heads look at :math:`\bar z`, the mean of :mat
           \text{gaussian: } HW\,(\mu_y \cdot \bar z - \tfrac12 \|\mu_y\|^2)
 
 :math:`N` divides each channel by its deviation over training crops, a running mean (batch
-normalisation), and is linear too once trained. The second is :math:`\log \mathcal N(z; \mu_y, I)` up to what all classes share. In both the border
-between two classes is a plane, so the nearest latent beyond it has a closed form.
+normalisation), and is linear too once trained. The second is :math:`\log \mathcal N(z; \mu_y, I)`
+up to what all classes share. In both the border between two classes is a plane, so the nearest
+latent beyond it has a closed form.
 
 References
 ----------
@@ -19,7 +20,6 @@ Behrmann et al. 2019, arXiv 1811.00995. Ardizzone et al. 2020 (IB-INN), arXiv 20
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,7 +106,10 @@ class InvertiblePlan:
     @classmethod
     def restore(cls, config: dict[str, Any]) -> InvertiblePlan:
         """What `config` wrote."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in config.items()
+        }
+        return cls(**values)
 
 
 class Flow(Step):
@@ -147,8 +150,8 @@ class Flow(Step):
         NotInverted
             A block's iteration did not come within its tolerance.
         """
-        for step in reversed(self.steps.values()):
-            undo: Callable[[Tensor], Tensor] = step.inverse  # type: ignore[assignment]
+        for step in reversed(list(self.steps.values())):
+            undo: Any = step.inverse
             z = undo(z)
         return z
 
@@ -156,7 +159,7 @@ class Flow(Step):
         """Latents and the sum of the steps' log-determinants."""
         total = x.new_zeros(len(x))
         for step in self.steps.values():
-            each: Callable[[Tensor], tuple[Tensor, Tensor]] = step.with_log_det  # type: ignore[assignment]
+            each: Any = step.with_log_det
             x, part = each(x)
             total = total + part
         return x, total
@@ -165,11 +168,11 @@ class Flow(Step):
         """Residual blocks by name; none where the flow is of couplings."""
         return {k: v for k, v in self.steps.items() if isinstance(v, InvertibleBlock)}
 
-    def settle(self) -> None:
-        """Find every convolution's norm, for evaluation."""
+    def settle(self, most: int = 500) -> None:
+        """Find every convolution's norm, for evaluation, in at most so many iterations."""
         for block in self.blocks().values():
             for convolution in block.convolutions:
-                convolution.settle()  # type: ignore[operator]
+                convolution.settle(most)  # type: ignore[operator]
 
 
 class InvertibleNetwork(nn.Module):

@@ -79,7 +79,7 @@ class InvertibleBlock(Step):
     def lipschitz(self) -> float:
         """Product of the norms of the convolutions: ELU does not lengthen."""
         parts: Any = self.convolutions
-        return math.prod(part.lipschitz() for part in parts)
+        return float(math.prod(part.lipschitz() for part in parts))
 
     def forward(self, x: Tensor) -> Tensor:
         """``x + g(x)``."""

@@ -51,7 +51,8 @@ class DecisionPlane:
     @property
     def winner(self) -> npt.NDArray[np.int64]:
         """Position of the likeliest class at every place of the grid."""
-        return self.probability.argmax(axis=0)
+        best: npt.NDArray[np.int64] = self.probability.argmax(axis=0)
+        return best
 
 
 def class_plane(
