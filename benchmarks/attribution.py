@@ -117,7 +117,9 @@ def machine() -> str:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     ask.add_argument("--encoder", default="small")
     ask.add_argument("--form", default="early")
     ask.add_argument("--px", type=int, default=64)

@@ -56,7 +56,7 @@ TINY = 1e-12
 def cam(case: Case) -> Relevance:
     """The CAM of ``case.method`` as a row of the table of methods."""
     need_differentiable(case.score.model, case.method)
-    score = case.score.fixed(case.crops)
+    score = case.fixed()
     sites = find_sites(score, case.settings.layer)
     formula = FORMULAS.get(case.method)
 

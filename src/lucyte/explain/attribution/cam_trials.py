@@ -51,7 +51,7 @@ MASKED = 512
 def score_cam(case: Case) -> Relevance:
     """Score-CAM as a row of the table of methods; one forward pass per map of the layer."""
     need_differentiable(case.score.model, case.method)
-    score = case.score.fixed(case.crops)
+    score = case.fixed()
     sites = find_sites(score, case.settings.layer)
 
     def maps_of(x: Tensor, rows: Ints) -> list[Tensor]:
@@ -72,7 +72,7 @@ def score_cam(case: Case) -> Relevance:
 def ablation_cam(case: Case) -> Relevance:
     """Ablation-CAM as a row of the table of methods; one pass from the layer on per map."""
     need_differentiable(case.score.model, case.method)
-    score = case.score.fixed(case.crops)
+    score = case.fixed()
     sites = find_sites(score, case.settings.layer)
 
     def maps_of(x: Tensor, rows: Ints) -> list[Tensor]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 BATCH = 16
 """Crops at once, each beside its fill."""
-NODES = 16
+NODES = 32
 """Places between fill and crop at which an operation's slope is taken."""
 FLAT = 1e-6
 """Differences below which a rise over run is the slope itself."""
@@ -73,7 +73,7 @@ def deep_lift(case: Case) -> Relevance:
         Relevance that gets lost in an operation without a rule.
     """
     need_differentiable(case.score.model, case.method)
-    score = case.score.fixed(case.crops)
+    score = case.fixed()
     found, lost = [], []
     with frozen(Turned(score)) as network:
         for at in range(0, len(case.crops), BATCH):

@@ -78,8 +78,7 @@ class Score:
 
     def ask(self, crops: npt.NDArray[Any], rows: Ints | None = None) -> Floats:
         """Score of raw crops; ``rows`` says which crop each was made from."""
-        model: Any = self.model
-        return self.of(model.embed(crops) if self.embedded else model.logits(crops), rows)
+        return self.of(self.answers(crops), rows)
 
     def ask_prepared(self, x: Tensor, rows: Ints | None = None) -> Floats:
         """Score of prepared pictures, by the model's engine where it has one."""
@@ -128,21 +127,16 @@ class Score:
         whole: nn.Module = model.module()
         return _Features(whole.network) if self.embedded else whole
 
-    def fixed(self, crops: npt.NDArray[Any]) -> Score:
-        """The same against the class that comes second on the crops as they are."""
+    def answers(self, crops: npt.NDArray[Any]) -> Floats:
+        """Logits, or features where they are explained."""
+        model: Any = self.model
+        return np.asarray(model.embed(crops) if self.embedded else model.logits(crops))
+
+    def fixed(self, answers: Floats) -> Score:
+        """The same against the class that comes second in ``answers``, whatever is changed."""
         if self.embedded or self.against is not None:
             return self
-        logits = [self.model.logits(crops[k : k + 512]) for k in range(0, len(crops), 512)]
-        return replace(self, against=runner_up(np.concatenate(logits), self.at))
-
-    def take(self, rows: Ints) -> Score:
-        """Of some of the crops."""
-        return replace(
-            self,
-            names=tuple(self.names[k] for k in rows),
-            at=self.at[rows],
-            against=None if self.against is None else self.against[rows],
-        )
+        return replace(self, against=runner_up(answers, self.at))
 
     @property
     def turns(self) -> int:

@@ -47,7 +47,7 @@ Way = Callable[[Any, Tensor, Tensor, Any], Tensor]
 def gradient(case: Case) -> Relevance:
     """The method ``case.method`` of `WAYS` as a row of the table of methods."""
     need_differentiable(case.score.model, case.method)
-    score, way = case.score.fixed(case.crops), WAYS[case.method]
+    score, way = case.fixed(), WAYS[case.method]
     settings = case.settings
     if settings.steps < 2 or settings.noise <= 0:
         raise UsageError(

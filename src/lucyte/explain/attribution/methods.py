@@ -184,7 +184,7 @@ class Case:
     crops: npt.NDArray[Any]
     fill: Floats
     settings: Settings
-    _kept: dict[str, Questions] = field(default_factory=dict, repr=False)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def light(self) -> tuple[str, ...]:
@@ -198,7 +198,19 @@ class Case:
 
         if "questions" not in self._kept:
             self._kept["questions"] = Questions(self.score, self.crops, self.fill)
-        return self._kept["questions"]
+        asked: Questions = self._kept["questions"]
+        return asked
+
+    def answers(self) -> Floats:
+        """The model's answers to the crops as they are; asked for once."""
+        if "answers" not in self._kept:
+            self._kept["answers"] = self.score.answers(np.asarray(self.crops))
+        told: Floats = self._kept["answers"]
+        return told
+
+    def fixed(self) -> Score:
+        """The score against the class that comes second in the crops as they are."""
+        return self.score.fixed(self.answers())
 
     def prepared(self, rows: Ints) -> Tensor:
         """Some crops as the network sees them."""
@@ -218,7 +230,7 @@ class Case:
         """What was found; ``fill=False`` where the method takes nothing away."""
         score = score or self.score
         empty = score.ask(self.fill) if fill else np.full(len(maps), np.nan)
-        whole = score.ask(np.asarray(self.crops))
+        whole = score.of(self.answers())
         return Relevance(self.method, self.light, maps, score.names, whole, empty, unit, **more)
 
 
