@@ -86,9 +86,9 @@ def judge_one_of(
 ) -> Judgement:
     """`judge` for one of several shortcuts tried together, of which some one falls right by chance.
 
-    A failure stands where the gap between the classes would be as large by chance in fewer than
-    ``alpha / how many`` (Bonferroni) of such sets of units, by a one-sided t of the unit means;
-    otherwise it is inconclusive.
+    A failure stands where chance would do as well in fewer than ``alpha / how many`` (Bonferroni)
+    of such sets of units, both by a one-sided t of the unit means between the classes and by one of
+    the folds' AUROC against 0.5; otherwise it is inconclusive.
 
     Parameters
     ----------
@@ -106,10 +106,23 @@ def judge_one_of(
         held.setdefault(label, set()).add(group)
     sizes = sorted(len(units) for units in held.values())[:2]
     t = shortcut.apart / math.sqrt(sum(1 / n for n in sizes))
-    chance = float(student.sf(t, max(1, sum(sizes) - 2)))
+    by_units = float(student.sf(t, max(1, sum(sizes) - 2)))
+    chance = max(by_units, _by_folds(shortcut.folds))
     if chance < alpha / count:
         return told
     return Judgement(
         "inconclusive",
         f"about as well as the cells do, which one of {count} that were tried may by chance",
     )
+
+
+def _by_folds(folds: Sequence[float]) -> float:
+    """One-sided p of the folds' AUROC against 0.5; 1 where a single fold shows no spread."""
+    if len(folds) < 2:
+        return 1.0
+    mean = sum(folds) / len(folds)
+    spread = math.sqrt(sum((each - mean) ** 2 for each in folds) / (len(folds) - 1))
+    if spread <= 1e-12:
+        return 0.0 if mean > 0.5 else 1.0
+    t = (mean - 0.5) / (spread / math.sqrt(len(folds)))
+    return float(student.sf(t, len(folds) - 1))

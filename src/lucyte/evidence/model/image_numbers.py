@@ -112,8 +112,8 @@ def outline_sharpness(crops: CropSet) -> Floats:
     """
     x = np.asarray(crops.crops, dtype=np.float32)
     out = np.full((len(crops), x.shape[1]), np.nan)
-    inner = crops.masks & ~_eroded(crops.masks, 3)
-    outer = grown(crops.masks, 3) & ~crops.foreground
+    inner = _eroded(crops.masks, 2)
+    outer = grown(crops.masks, 5) & ~grown(crops.masks, 2) & ~crops.foreground
     band = grown(crops.masks, 1) & ~_eroded(crops.masks, 1)
     for k in range(len(crops)):
         if min(inner[k].sum(), outer[k].sum(), band[k].sum()) < 9:

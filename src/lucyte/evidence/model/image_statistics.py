@@ -128,11 +128,12 @@ def exchanges_of(cells: CropSet, settings: ChallengeSettings) -> dict[str, Make]
 
     def mean(at: Rows, donors: Rows) -> Light:
         lift = (level[donors] - level[at]).mean(axis=1)
-        return light(at) + lift[:, None, None, None]
+        return np.asarray(light(at) + lift[:, None, None, None])
 
     def tint(at: Rows, donors: Rows) -> Light:
         lift = level[donors] - level[at]
-        return light(at) + (lift - lift.mean(axis=1, keepdims=True))[:, :, None, None]
+        lift -= lift.mean(axis=1, keepdims=True)
+        return np.asarray(light(at) + lift[:, :, None, None])
 
     def gain(at: Rows, donors: Rows) -> Light:
         return light(at) * (level[donors] / level[at])[:, :, None, None]

@@ -32,7 +32,7 @@ def jpeg_traces(crops: npt.NDArray[Any]) -> Floats:
     Wang, Bovik and Evans 2000, doi 10.1109/ICIP.2000.899622 (blind measurement of blocking).
     """
     x = np.asarray(crops, dtype=np.float32)
-    steps = np.stack([_steps(x, axis) for axis in (2, 3)]).mean(axis=(0, 2))
+    steps: Floats = np.stack([_steps(x, axis) for axis in (2, 3)]).mean(axis=(0, 2))
     at_grid, clearest = steps[:, BLOCK - 1], steps.max(axis=1)
     return np.column_stack([at_grid, clearest, _missing(x)])
 

@@ -118,7 +118,7 @@ def position_relies(subject: Subject, settings: ChallengeSettings) -> list[Findi
 def exchanges_of(cells: CropSet, settings: ChallengeSettings) -> dict[str, Make]:
     """The three exchanges of place."""
     level = free_level(cells, settings.halo_px)
-    known = np.isfinite(level).all(axis=1, keepdims=True)
+    known = np.asarray(np.isfinite(level).all(axis=1, keepdims=True))
     level = np.where(known, level, 0).astype(np.float32)
     kept = grown(cells.masks, settings.halo_px)
     ring = _outermost(cells.crop_px)
@@ -180,7 +180,7 @@ def _padding(crops: CropSet) -> Floats:
 def _margin(crops: CropSet) -> Floats:
     """Mean light of each outermost block less the margin's median, where it is not the cell.
 
-    Over the deviation of the margin, so that units of light do not matter; channels side by side.
+    Over the quartile range of these blocks, so that brightness does not matter.
     """
     x = np.asarray(crops.crops, dtype=np.float64)
     own = grown(crops.masks, 1)
@@ -195,7 +195,11 @@ def _margin(crops: CropSet) -> Floats:
         columns.append(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
     light = np.stack(columns, axis=2)
     level = np.nanmedian(np.where(np.isfinite(light).any(axis=2, keepdims=True), light, 0), axis=2)
-    return np.asarray((light - level[:, :, None]).reshape(len(x), -1), dtype=np.float64)
+    low, high = np.nanquantile(
+        np.where(np.isfinite(light), light, level[:, :, None]), [0.25, 0.75], 2
+    )
+    spread = np.where(high > low, high - low, np.nan)
+    return np.asarray(((light - level[:, :, None]) / spread[:, :, None]).reshape(len(x), -1))
 
 
 def _outermost(side: int) -> npt.NDArray[np.bool_]:

@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 Labels = tuple[str, ...]
 HELD_OUT_SHARE = 3
 """One part in so many of each class's units is asked about, the others are learned from."""
-QUICK_SHUFFLES = 99
+QUICK_SHUFFLES = 59
 FEWEST_TO_REASSURE = 4
 
 
@@ -64,7 +64,7 @@ def null(subject: Subject, settings: ChallengeSettings) -> list[Finding]:
     """Give whole units other units' labels, make models from them, and ask about held-out units.
 
     Where labels say nothing the models must know nothing; if they do, the split leaks or units
-    are not independent. A ridge model of crop statistics is fitted on 99 such shuffles, a learner
+    are not independent. A ridge model of crop statistics is fitted on 59 such shuffles, a learner
     of the Subject's own on ``refits`` of them.
 
     Returns

@@ -72,7 +72,7 @@ def robustness(
 
     def right(pictures: npt.NDArray[Any]) -> Floats:
         told = answers(subject.predictor, cells, pictures)[:, present]  # type: ignore[arg-type]
-        return (classes[present][told.argmax(axis=1)] == truth).astype(np.float64)
+        return np.asarray(classes[present][told.argmax(axis=1)] == truth, dtype=np.float64)
 
     before = right(cells.crops)
     scale = Scale.of(cells, settings.seed, settings.halo_px)
@@ -91,7 +91,7 @@ def robustness(
     return [_finding(sweeps, rows, _balanced(before, truth), cells, settings)]
 
 
-def tested_conditions(finding: Finding) -> dict[str, tuple[str, ...]]:
+def conditions_held(finding: Finding) -> dict[str, tuple[str, ...]]:
     """Rows for a model's card: each disturbance, and from where to where the model held.
 
     Parameters
@@ -211,8 +211,8 @@ def _finding(
 
 
 def _verdict(mild: Sequence[Step], worst: Step, margin: float) -> tuple[Verdict, str]:
-    hit = np.mean([cost > 0 for cost in worst.per_unit.values()])
-    if worst.cost > margin and hit >= 0.75:
+    sure = worst.low > 0 if worst.low is not None else worst.cost > 2 * margin
+    if worst.cost > margin and sure:
         return "fail", "a little is enough to mislead it"
     few = [step for step in mild if step.high is None]
     if few:

@@ -87,7 +87,7 @@ def from_samples(samples: Samples, halo_px: int = 3) -> SampleCrops:
     labelled = np.flatnonzero(np.asarray(samples.labels, dtype=str) != "")
     known = samples.take(labelled)
     masks, foreground = _objects(known, halo_px)
-    found = masks.any(axis=(1, 2))
+    found: Bools = np.asarray(masks.any(axis=(1, 2)))
     if not found.any():
         raise UsageError(
             f"in none of {len(known)} pictures does an object stand out from its background; give "
@@ -217,7 +217,7 @@ def _bright(light: Light) -> Bools:
     nothing = np.zeros(light.shape, dtype=np.bool_)
     if not light.max() > light.min():
         return nothing
-    bright = light > threshold_otsu(light)
+    bright = light > float(threshold_otsu(light))  # type: ignore[no-untyped-call]
     inside, outside = light[bright], light[~bright]
     if not len(inside) or inside.mean() < outside.mean() + 3 * outside.std():
         return nothing

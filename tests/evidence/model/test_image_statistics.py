@@ -1,0 +1,164 @@
+"""Planted statistics are caught by data and by models, shams are not, whole crops stay open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from lucyte.evidence.model.image_numbers import outline_sharpness, outside_families, ranked
+from lucyte.evidence.model.image_statistics import (
+    exchanges_of,
+    rescaled,
+    statistics_permit,
+    statistics_relies,
+)
+from lucyte.evidence.model.inputs import free_level
+from lucyte.evidence.model.settings import ChallengeSettings
+from lucyte.evidence.model.subject import Subject
+from lucyte.schema.crops import CropSet
+from lucyte.schema.finding import Finding
+from worlds.crops import (
+    LinearModel,
+    PictureLearner,
+    border_red,
+    inside_less_border,
+    world,
+)
+
+HOW = ChallengeSettings(folds=3)
+
+
+def cells(seed: int = 0, wells: int = 5, **settings: float) -> CropSet:
+    return world(seed, wells=wells, cells=8, places=0, well_noise=0.1, **settings).of_kind("cell")  # type: ignore[arg-type]
+
+
+def starved_times(crops: CropSet, factor: float) -> CropSet:
+    lamp = np.where(np.asarray(crops.labels) == "starved", factor, 1.0)
+    return replace(crops, crops=(crops.crops * lamp[:, None, None, None]).astype(np.float32))
+
+
+@cache
+def permitted(kind: str) -> tuple[Finding, Finding]:
+    crops = {
+        "sham": lambda: cells(signal=0),
+        "honest": cells,
+        "tint": lambda: cells(tint=20),
+        "gain": lambda: starved_times(cells(signal=0), 1.3),
+    }[kind]()
+    first, second = statistics_permit(Subject(crops), HOW)
+    return first, second
+
+
+@pytest.mark.parametrize(("kind", "family"), [("tint", "tint"), ("gain", "mean")])
+def test_planted_light_is_caught_and_named(kind: str, family: str) -> None:
+    outside, _ = permitted(kind)
+    assert outside.name == "statistics.data_permit"
+    assert outside.verdict == "fail", outside.why
+    told = {row["input"]: row for row in outside.details["inputs"]}
+    assert told[family]["auroc"] > 0.95
+    assert told[family]["verdict"] == "fail"
+    assert told["sharpness"]["verdict"] != "fail"
+    assert "a model can be right from how the picture was taken" in outside.why
+    assert outside.n == 10
+
+
+@pytest.mark.parametrize("kind", ["sham", "honest"])
+def test_nothing_planted_is_not_called_a_shortcut(kind: str) -> None:
+    outside, whole = permitted(kind)
+    assert outside.verdict != "fail", outside.why
+    assert whole.verdict != "fail"
+
+
+def test_whole_crops_leave_open_whether_it_is_biology() -> None:
+    _, whole = permitted("honest")
+    assert whole.statistic > 0.95, "the premise: cells are brighter when starved"
+    assert whole.verdict == "inconclusive"
+    assert "the cells themselves may cause it" in whole.why
+
+
+def test_file_sizes_and_neighbours_are_statistics_too() -> None:
+    crops = cells(signal=0)
+    starved = np.asarray(crops.labels) == "starved"
+    rng = np.random.default_rng(0)
+    subject = Subject(crops, file_bytes=1000.0 + 200 * starved + rng.normal(0, 20, len(crops)))
+    families = {each.name: each for each in outside_families(subject, 3)}
+    assert {"mean", "tint", "spread", "sharpness", "outline", "file size"} <= set(families)
+    assert "density" not in families, "no crop shows a neighbour, so it cannot vary"
+    outside = statistics_permit(subject, HOW)[0]
+    assert outside.verdict == "fail"
+    assert {r["input"]: r["verdict"] for r in outside.details["inputs"]}["file size"] == "fail"
+
+
+def test_an_outline_out_of_focus_is_less_sharp_however_bright() -> None:
+    from scipy.ndimage import gaussian_filter
+
+    crops = cells(signal=0)
+    blurred = replace(crops, crops=gaussian_filter(crops.crops, (0, 0, 1.5, 1.5)))
+    bright = starved_times(crops, 2.0)
+    plain = np.nanmean(outline_sharpness(crops))
+    assert np.nanmean(outline_sharpness(blurred)) < 0.8 * plain
+    assert np.nanmean(outline_sharpness(bright)) == pytest.approx(plain, rel=0.02)
+
+
+def test_ranks_do_not_depend_on_the_unit_and_missing_is_the_middle() -> None:
+    values = np.array([[1.0], [np.nan], [10.0], [100.0]])
+    expected = np.array([[-1, 2 / 3], [0, -1 / 3], [0, -1 / 3], [1, 2 / 3]])
+    assert ranked(values) == pytest.approx(expected)
+    assert ranked(values**2) == pytest.approx(expected)
+
+
+def relies(measure, **settings: float) -> Finding:  # type: ignore[no-untyped-def]
+    crops = cells(**settings)
+    model = PictureLearner(measure).fit(crops.crops, crops.labels, crops.groups, 0)
+    return statistics_relies(Subject(crops, model), HOW)[0]
+
+
+def test_a_model_of_the_tint_fails_and_a_model_of_the_cell_passes_on_the_same_crops() -> None:
+    cheating, honest = relies(border_red, tint=20), relies(inside_less_border, tint=20)
+    assert cheating.verdict == "fail"
+    moved = {row["exchange"]: row["reliance"] for row in cheating.details["exchanges"]}
+    assert moved["tint"] == pytest.approx(1, abs=0.1)
+    assert abs(moved["mean"]) < 0.1
+    told = {row["exchange"]: row["reliance"] for row in honest.details["exchanges"]}
+    assert abs(told["tint"]) < 0.05
+    assert abs(told["mean"]) < 0.05
+    assert honest.verdict != "fail"
+
+
+def test_a_model_on_honest_crops_passes() -> None:
+    found = relies(inside_less_border)
+    assert found.verdict == "pass", found.why
+    assert found.n == 10
+
+
+def test_a_model_that_tells_nothing_has_nothing_to_rely_on() -> None:
+    flat = LinearModel(np.zeros(1), 0.0, border_red)
+    (found,) = statistics_relies(Subject(cells(tint=20), flat), HOW)
+    assert found.verdict == "inconclusive"
+    assert found.why.startswith("The model does not tell the classes apart here")
+
+
+def test_exchanges_do_to_the_picture_what_they_say() -> None:
+    crops = starved_times(cells(tint=20), 1.2)
+    made = exchanges_of(crops, HOW)
+    at, donors = np.array([0, 1]), np.array([70, 60])
+    level = free_level(crops, HOW.halo_px)
+    tinted = replace(crops.take(at), crops=made["tint"](at, donors))
+    both = free_level(tinted, HOW.halo_px)
+    assert (both[:, 1] - both[:, 0]) == pytest.approx(level[donors, 1] - level[donors, 0], abs=1e-3)
+    assert both.mean(axis=1) == pytest.approx(level[at].mean(axis=1), abs=1e-3)
+    gained = replace(crops.take(at), crops=made["gain"](at, donors))
+    assert free_level(gained, HOW.halo_px) == pytest.approx(level[donors], rel=1e-5)
+    larger = rescaled(crops.masks[:2, None].astype(np.float32), np.array([1.0, 1.4]))
+    area = crops.masks[:2].sum(axis=(1, 2))
+    assert (larger > 0.5).sum(axis=(1, 2, 3)) == pytest.approx(area * [1, 1.96], rel=0.1)
+
+
+def test_brightness_is_not_exchanged_where_the_background_is_at_zero() -> None:
+    crops = cells()
+    dark = replace(crops, crops=crops.crops - 100)
+    assert "gain" in exchanges_of(crops, HOW)
+    assert "gain" not in exchanges_of(dark, HOW)

@@ -1,0 +1,89 @@
+"""Marks at the margin, offsets and places are caught; tint and gain are no place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lucyte.evidence.model.position import (
+    offsets,
+    place_families,
+    position_permit,
+    position_relies,
+    shifted,
+)
+from lucyte.evidence.model.settings import ChallengeSettings
+from lucyte.evidence.model.subject import Subject
+from lucyte.schema.crops import CropSet
+from worlds.crops import PictureLearner, world
+
+HOW = ChallengeSettings(folds=3)
+
+
+def cells(**settings: float) -> CropSet:
+    return world(0, wells=5, cells=8, places=0, signal=0, **settings).of_kind("cell")  # type: ignore[arg-type]
+
+
+def marked(crops: CropSet) -> CropSet:
+    light = crops.crops.copy()
+    light[np.asarray(crops.labels) == "starved", :, :2, :2] += 80
+    return replace(crops, crops=light)
+
+
+def corner(crops: np.ndarray) -> np.ndarray:
+    return (crops[:, :, :2, :2].mean(axis=(2, 3)) - crops[:, :, -2:, -2:].mean(axis=(2, 3)))[:, :1]
+
+
+def test_a_corner_mark_is_caught_by_data_and_model() -> None:
+    crops = marked(cells())
+    (permitted,) = position_permit(Subject(crops), HOW)
+    assert permitted.verdict == "fail", permitted.why
+    told = {row["input"]: row["auroc"] for row in permitted.details["inputs"]}
+    assert told["margin"] > 0.9
+    assert "offset" not in told, "every cell lies at the same place"
+    model = PictureLearner(corner).fit(crops.crops, crops.labels, crops.groups, 0)
+    (relies,) = position_relies(Subject(crops, model), HOW)
+    assert relies.verdict == "fail", relies.why
+    moved = {row["exchange"]: row["reliance"] for row in relies.details["exchanges"]}
+    assert moved["margin"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_tint_or_another_lamp_is_no_place() -> None:
+    tinted = cells(tint=20)
+    lamp = np.where(np.asarray(tinted.labels) == "starved", 1.4, 1)[:, None, None, None]
+    crops = replace(tinted, crops=(tinted.crops * lamp).astype(np.float32))
+    (permitted,) = position_permit(Subject(crops), HOW)
+    assert permitted.verdict != "fail", permitted.why
+    model = PictureLearner().fit(crops.crops, crops.labels, crops.groups, 0)
+    (relies,) = position_relies(Subject(crops, model), HOW)
+    assert relies.verdict == "pass", relies.why
+
+
+def test_the_place_on_the_plate_and_padding_are_families() -> None:
+    crops = cells()
+    starved = np.asarray(crops.labels) == "starved"
+    light = crops.crops.copy()
+    light[starved, :, :, -3:] = 0
+    rows = tuple("2" if each else "5" for each in starved)
+    wells = tuple(f"p1/{'B' if each else 'C'}0{k % 4 + 1}" for k, each in enumerate(starved))
+    subject = Subject(replace(crops, crops=light), levels={"row": rows, "well": wells})
+    families = {each.name: each for each in place_families(subject)}
+    assert families["padding"].values[starved].tolist()[0] == [0, 0, 0, 3]
+    assert families["padding"].values[~starved].max() == 0
+    place = families["place"].values
+    assert place[0].tolist() == [5, 2, 1], "row as told, row and column of well C01"
+    assert families["row"].values.shape[1] == 2
+    (found,) = position_permit(subject, HOW)
+    assert found.verdict == "fail"
+
+
+def test_offset_and_shift_agree() -> None:
+    crops = cells()
+    before = offsets(crops)
+    assert np.abs(before).max() == pytest.approx(0.5, abs=0.2)
+    by = np.tile([2.0, -3.0], (len(crops), 1))
+    moved = shifted(crops.masks[:, None].astype(np.float32), by)[:, 0] > 0
+    after = offsets(replace(crops, masks=moved, foreground=moved))
+    assert after - before == pytest.approx(by, abs=1e-9)
