@@ -18,6 +18,7 @@ from lucyte.classify.patch_rotation import turned_places, turned_plane
 from lucyte.schema.errors import UsageError, unknown
 
 Rule = Literal["any", "all", "mean"]
+Planes = Literal["each", "max"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class PatchSettings:
         Channels that are left out by name, before anything is counted: the nucleus.
     channels : tuple of str
         Channels to take, in this order; empty for all that are not excluded.
+    planes : {"each", "max"}
+        Cut every plane, as published, or the brightest of all planes: fewer patches that show
+        cells whole.
     angle_deg : float
         Turns whole planes before they are cut.
     threads : int
@@ -50,6 +54,7 @@ class PatchSettings:
     rule: Rule = "mean"
     exclude: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    planes: Planes = "each"
     angle_deg: float = 0.0
     threads: int = 0
 
@@ -59,6 +64,8 @@ class PatchSettings:
             raise UsageError(f"min_foreground is a ratio, 0 to 1, got {self.min_foreground:g}.")
         if self.rule not in get_args(Rule):
             raise unknown("rule for the foreground of channels", self.rule, get_args(Rule))
+        if self.planes not in get_args(Planes):
+            raise unknown("choice of planes", self.planes, get_args(Planes))
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,11 @@ def as_stack(image: xr.DataArray, name: str, settings: PatchSettings) -> xr.Data
     if not wanted:
         raise UsageError(f"{name}: every channel ({', '.join(have)}) is excluded; leave one in.")
     image = image.transpose("C", "Z", "Y", "X")
-    return image if wanted == have else image.isel(C=[have.index(each) for each in wanted])
+    if wanted != have:
+        image = image.isel(C=[have.index(each) for each in wanted])
+    if settings.planes == "max" and image.sizes["Z"] > 1:
+        image = image.max("Z", keep_attrs=True).expand_dims("Z", axis=1)
+    return image
 
 
 def score_patches(

@@ -4,6 +4,11 @@ Same samples, folds, inner splits, seed, epochs and augmentation for all. Late f
 the very single-channel networks that stand beside it: for each outer fold its weights are learned
 on the inner validation groups of that fold, so no tested group has a say.
 
+Parts of one source (patches of a stack) are voted up to it before anything is counted.
+
+What each channel does for a network that sees all is asked without training again: its planes are
+exchanged between the samples of a tested fold, so that it tells nothing and looks as before.
+
 A model's share of a time budget is its number of encoders:
 :math:`s_m = B\, e_m / (K \sum_m e_m)` seconds in each of :math:`K` folds.
 """
@@ -23,6 +28,7 @@ import pandas as pd
 from scipy.special import log_softmax, logsumexp
 
 from lucyte.learn.cross_validation import (
+    NEVER_SEEN,
     CrossValidation,
     Told,
     count,
@@ -32,6 +38,7 @@ from lucyte.learn.cross_validation import (
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.inner_split import inner_split
 from lucyte.learn.late_weights import late_weights
+from lucyte.learn.votes import vote
 from lucyte.networks.fusion import FORMS
 from lucyte.networks.image_classifier import ImageClassifier
 from lucyte.schema.errors import UsageError, unknown
@@ -70,7 +77,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trained:
-    """An entry's out-of-fold answers, and what it cost."""
+    """An entry's out-of-fold answers, and what it cost.
+
+    Attributes
+    ----------
+    entry : Entry
+    result : CrossValidation
+        For samples, or for their sources where several samples are parts of one.
+    parameters : int
+    seconds : float
+    epochs : tuple of int
+        By fold.
+    weights : tuple of mapping
+        Of late fusion, by fold.
+    parts : CrossValidation or None
+        Before the parts voted.
+    exchanged : mapping of channel to CrossValidation
+        Answers with that channel exchanged between the samples of a fold (intermediate fusion).
+    """
 
     entry: Entry
     result: CrossValidation
@@ -78,6 +102,8 @@ class Trained:
     seconds: float
     epochs: tuple[int, ...]
     weights: tuple[Mapping[str, float], ...] = ()
+    parts: CrossValidation | None = None
+    exchanged: Mapping[str, CrossValidation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,7 +186,16 @@ class FusionComparison:
         return table.sort_values(self.metric, ascending=False, kind="stable", ignore_index=True)
 
     def carriers(self) -> pd.DataFrame:
-        """Per channel: alone, and what early fusion of all loses without it (paired)."""
+        """Per channel: alone, and what is lost without it (paired).
+
+        Returns
+        -------
+        DataFrame
+            ``channel, alone``; ``loss_without, low, high, n`` for early fusion trained again
+            without it, where every combination was trained; ``loss_exchanged, exchanged_low,
+            exchanged_high, n_exchanged`` for intermediate fusion with its planes exchanged
+            between samples.
+        """
         measure = find_metric(self.metric)
         names = [each.entry.name for each in self.trained]
         singles = [each for each in self.trained if each.entry.form == "single"]
@@ -176,6 +211,13 @@ class FusionComparison:
                 loss = self.difference(whole, without)
                 row |= {"loss_without": loss.estimate, "low": loss.low, "high": loss.high}
                 row["n"] = loss.n
+            for fused in self.trained:
+                if channel in fused.exchanged:
+                    loss = paired_difference(
+                        fused.result, fused.exchanged[channel], self.metric, self.seed
+                    )
+                    row |= {"loss_exchanged": loss.estimate, "exchanged_low": loss.low}
+                    row |= {"exchanged_high": loss.high, "n_exchanged": loss.n}
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -242,12 +284,22 @@ def compare_fusion(
         for fold, model in enumerate(fitted):
             if entry.form == "single":
                 models[entry.channels[0], fold] = model
+        exchanged = (
+            {
+                name: voted(_exchanged(samples, result, fitted, name, seed), samples)
+                for name in entry.channels
+            }
+            if entry.form == "intermediate"
+            else {}
+        )
         trained[entry.name] = Trained(
             entry,
-            result,
+            voted(result, samples),
             fitted[0].parameters,
             sum(_cost(model)[0] for model in fitted),
             tuple(_cost(model)[1] for model in fitted),
+            parts=result,
+            exchanged=exchanged,
         )
     singles = [each for each in trained.values() if each.entry.form == "single"]
     measure = find_metric(metric)
@@ -378,7 +430,7 @@ def _late(
 ) -> Trained:
     """Late fusion from the single channels' own networks and out-of-fold answers."""
     parts = [trained[Entry("single", (name,)).name] for name in entry.channels]
-    base = parts[0].result
+    base = parts[0].parts or parts[0].result
     logits = np.full_like(base.logits, np.nan)
     learned: list[Mapping[str, float]] = []
     for fold in range(base.folds):
@@ -395,7 +447,7 @@ def _late(
         weights = late_weights(np.stack(told), targets)
         learned.append(dict(zip(entry.channels, weights, strict=True)))
         rows = base.rows(fold)
-        answers = np.stack([log_softmax(p.result.logits[rows], axis=1) for p in parts])
+        answers = np.stack([log_softmax((p.parts or p.result).logits[rows], axis=1) for p in parts])
         with np.errstate(divide="ignore"):
             joint = answers + np.log(np.asarray(weights))[:, None, None]
         # A class that no fold's network knew keeps its very low but finite place.
@@ -404,11 +456,48 @@ def _late(
     slowest = [max(p.epochs[k] for p in parts) for k in range(base.folds)]
     return Trained(
         entry,
-        mixed,
+        voted(mixed, samples),
         sum(p.parameters for p in parts),
         math.fsum(p.seconds for p in parts),
         tuple(slowest),
         tuple(learned),
+        parts=mixed,
+    )
+
+
+def _exchanged(
+    samples: Samples,
+    result: CrossValidation,
+    models: Sequence[ImageClassifier],
+    channel: str,
+    seed: int,
+) -> CrossValidation:
+    """The answers of these models when one channel comes from another sample of the fold."""
+    logits = result.logits.copy()
+    for fold, model in enumerate(models):
+        rows = result.rows(fold)
+        images = np.array(samples.take(rows).for_channels(model.channels))
+        at = model.channels.index(channel)
+        chance = np.random.default_rng([seed, fold, at])
+        images[:, at] = images[chance.permutation(len(rows)), at]
+        answers = model.logits(images)
+        logits[rows] = answers.min(axis=1, keepdims=True) + NEVER_SEEN
+        logits[np.ix_(rows, [result.classes.index(name) for name in model.classes])] = answers
+    return replace(result, logits=logits)
+
+
+def voted(result: CrossValidation, samples: Samples) -> CrossValidation:
+    """Answers for sources (stacks) where samples are parts of them (patches); else as they are."""
+    if samples.sources == samples.names:
+        return result
+    votes = vote(result.logits, samples.sources)
+    return replace(
+        result,
+        logits=votes.log_probabilities,
+        fold=result.fold[votes.first],
+        labels=votes.carry("class", samples.labels, samples.sources),
+        groups=votes.carry("group", samples.groups, samples.sources),
+        names=votes.names,
     )
 
 

@@ -38,6 +38,9 @@ CLASS_WEIGHTS = {
     "balanced": "every class counts the same",
 }
 Told = Callable[[Mapping[str, float]], None]
+BatchNorm = nn.modules.batchnorm._BatchNorm
+SETTLE = 256
+"""Training rows that the statistics of averaged weights are read from."""
 
 
 @dataclass(frozen=True)
@@ -319,8 +322,9 @@ class _Run:
     def judge(self, progress: Progress, row: dict[str, float]) -> None:
         """Validate, keep the best, decide whether to stop."""
         settings = self.settings
+        shown = self.settled()
         if len(self.data.validation):
-            score, loss = self.validate()
+            score, loss = self.validate(shown)
             row |= {"validation_balanced_accuracy": score, "validation_log_loss": loss}
             better = (score, -loss) > (progress.best, -progress.best_loss)
         else:
@@ -328,7 +332,7 @@ class _Run:
         if better:
             progress.best, progress.best_loss = score, loss
             progress.best_epoch, progress.waited = progress.epoch, 0
-            self.best = {name: value.clone() for name, value in self.current().items()}
+            self.best = {name: value.clone() for name, value in shown.state_dict().items()}
         else:
             progress.waited += 1
         over = settings.budget_s is not None and progress.seconds >= settings.budget_s
@@ -339,12 +343,32 @@ class _Run:
         elif over:
             progress.stopped = f"the time budget of {settings.budget_s:g} s is spent"
 
-    def validate(self) -> tuple[float, float]:
-        """Balanced accuracy and log loss on the validation rows."""
+    def settled(self) -> nn.Module:
+        """The network with the weights of now and the statistics that batches have under them.
+
+        A running mean of weights has never seen a batch: the statistics gathered on the way are
+        those of other weights. Some training rows, as they are, are shown to it.
+        """
         if self.shown is None:
             self.shown = copy.deepcopy(self.network)
         self.shown.load_state_dict(self.current())
-        logits = forward_all(self.shown, self.seen, self.data, self.data.validation, self.settings)
+        self.shown.eval()
+        layers = [each for each in self.shown.modules() if isinstance(each, BatchNorm)]
+        for each in layers:
+            each.reset_running_stats()
+            each.momentum = None  # a plain mean over what is shown
+            each.train()
+        rows = self.data.train
+        some = rows[np.linspace(0, len(rows) - 1, min(SETTLE, len(rows))).astype(np.int64)]
+        device, bf16 = self.device.type, self.settings.bf16
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+            for part in np.array_split(some, math.ceil(len(some) / 64)) if layers else []:
+                self.shown(self.seen.prepare(self.data.batch(part).to(self.device)))
+        return self.shown.eval()
+
+    def validate(self, shown: nn.Module) -> tuple[float, float]:
+        """Balanced accuracy and log loss of a network on the validation rows."""
+        logits = forward_all(shown, self.seen, self.data, self.data.validation, self.settings)
         target = self.data.targets[self.data.validation]
         table = np.zeros((self.data.classes, self.data.classes), dtype=np.int64)
         np.add.at(table, (target, logits.argmax(axis=1)), 1)

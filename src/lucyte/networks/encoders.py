@@ -33,15 +33,23 @@ class Encoder(nn.Module):
     shape : {"map", "tokens"}
         What the body's answer, and its layers', look like: ``N F h w``, or ``N T F`` with the
         class token first.
+    pooled : Module
+        What is done to the pooled features; nothing as a rule.
     """
 
     def __init__(
-        self, body: nn.Module, features: int, shape: str, layers: Mapping[str, nn.Module]
+        self,
+        body: nn.Module,
+        features: int,
+        shape: str,
+        layers: Mapping[str, nn.Module],
+        pooled: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.body = body
         self.features = features
         self.shape = shape
+        self.pooled = pooled or nn.Identity()
         named = {id(module): path for path, module in body.named_modules()}
         self._paths = {name: named[id(module)] for name, module in layers.items()}
 
@@ -53,7 +61,10 @@ class Encoder(nn.Module):
         """Mean over the map, or the class token."""
         found: Any = self.body(x)
         state: Tensor = found if isinstance(found, Tensor) else found.last_hidden_state
-        return state.mean(dim=(2, 3)) if self.shape == "map" else state[:, 0]
+        features: Tensor = self.pooled(
+            state.mean(dim=(2, 3)) if self.shape == "map" else state[:, 0]
+        )
+        return features
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,9 @@ def build_encoder(
 def _small(channels: int, width: int, px: int, weights: str | None) -> Encoder:
     body = SmallResidual(channels, width)
     stages = {"stage1": body.stage1, "stage2": body.stage2, "stage3": body.stage3}
-    return Encoder(body, body.features, "map", stages)
+    # Where little of a picture shines, its mean features hardly vary from picture to picture, and
+    # the head would spend hundreds of steps on enlarging the difference.
+    return Encoder(body, body.features, "map", stages, nn.BatchNorm1d(body.features, affine=False))
 
 
 def _resnet50(channels: int, width: int, px: int, weights: str | None) -> Encoder:

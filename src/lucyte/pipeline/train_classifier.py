@@ -70,7 +70,7 @@ def train_classifier(request: ClassifierRequest) -> str:
         share = 60 * request.minutes / (request.folds + 1)
         budget = same.seconds / request.folds if same is not None else share
         settings = replace(settings, training=replace(settings.training, budget_s=budget))
-    known = None if same is None else same.result
+    known = None if same is None else same.parts or same.result
     tested = known or _test(data.samples, request, settings, log, kept)
     log.network = "final"
     learner = _learner(data.samples, request, settings, log)

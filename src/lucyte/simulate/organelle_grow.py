@@ -104,7 +104,8 @@ def _endosomes(
 ) -> tuple[tuple[Floats, Floats], dict[str, float]]:
     n = max(1, int(rng.poisson(s.endosomes * area)))
     level = levels.early_endosomes
-    low, high = between((1.2, 3.8), level), between((3.8, 1.2), level)
+    a, b = s.endosomes_near
+    low, high = between((a, b), level), between((b, a), level)
     parts = 0.03 + 0.9 * rng.beta(low, high, n)
     share = s.contact_share[0] + levels.contacts * (s.contact_share[1] - s.contact_share[0])
     centres = np.empty((n, 3))

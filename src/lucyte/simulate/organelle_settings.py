@@ -39,10 +39,14 @@ class OrganelleSettings(Settings):
 
     mitochondria_um: float = Field(0.9, gt=0, description="length per um2 of a cell, in every line")
     fragment_um: tuple[float, float] = Field(
-        (1.3, 16.0), description="mean length of a mitochondrion at level 0 and 1"
+        (0.6, 20.0), description="mean length of a mitochondrion at level 0 and 1"
     )
     branches_per_um: tuple[float, float] = Field((0.0, 0.14), description="at level 0 and 1")
     endosomes: float = Field(0.2, gt=0, description="per um2 of a cell, in every line")
+    endosomes_near: tuple[float, float] = Field(
+        (1.2, 6.0),
+        description="beta distribution of the way from nucleus to edge at level 0; 1 mirrors it",
+    )
     endosome_um: float = Field(0.24, gt=0, description="median radius")
     recycling_um: tuple[float, float] = Field(
         (0.9, 3.2), description="spread of the recycling compartment at level 0 and 1"
