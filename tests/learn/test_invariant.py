@@ -52,9 +52,7 @@ def test_isr_mean_finds_the_directions_that_move() -> None:
 def test_isr_mean_drops_at_most_one_fewer_than_environments() -> None:
     x, labels, places, _ = planted(environments=3)
     assert isr_mean(x, labels, places, "control").spurious == 2
-    with pytest.raises(
-        UsageError, match="3 environments show at most 2 spurious directions, got 3"
-    ):
+    with pytest.raises(UsageError, match="show at most 2 spurious directions, got 3"):
         isr_mean(x, labels, places, "control", spurious=3)
     with pytest.raises(UsageError, match="did you mean 'control'"):
         isr_mean(x, labels, places, "contrl")

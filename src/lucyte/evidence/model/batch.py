@@ -112,7 +112,7 @@ def _confounding(
         f"is possible ({told.pure:.0%} of {len(told.values)} values hold a single class; Cramer's "
         f"V {told.cramers_v:.2f})"
     )
-    if every or (told.pure == 1 and (told.gain >= 1 - 1e-9 or math.isnan(told.gain))):
+    if every or (told.pure == 1 and told.gain >= 1 - 1e-9):
         verdict = "fail"
         why = (
             f"Every {name} holds one class only, so {name} and class cannot be told apart: "

@@ -187,7 +187,11 @@ def _exchanged(
     ways = 1.0
     for stratum in np.unique(strata):
         ways *= float(count_arrangements(held[strata == stratum].tolist()))
-    return drawn, ways
+    # Values with as many clusters may swap names, and the average over values stays the same.
+    _, sizes = np.unique(held, return_counts=True)
+    for same in np.unique(sizes, return_counts=True)[1]:
+        ways /= math.factorial(int(same))
+    return drawn, max(1.0, ways)
 
 
 def _scores(features: Floats, fold: npt.NDArray[np.int64], drawn: list[Names]) -> Floats:

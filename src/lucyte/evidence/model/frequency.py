@@ -44,11 +44,12 @@ def frequency_shortcut(subject: Subject, settings: ChallengeSettings) -> list[Fi
     if cells.crop_px < SMALLEST_PX:
         raise UsageError(f"the frequency question needs crops of {SMALLEST_PX} px or more.")
     cells = cells.take(even_sample(cells.groups, settings.most_crops, settings.seed))
+    few = even_sample(cells.groups, settings.most_asked, settings.seed)
+    model = subject.predictor
+    asked = None if model is None else Asked(model, cells.take(few))  # refuses strange classes
     spectra = line_spectra(cells.crops)
     found = [data_permit(cells, spectra, settings)]
-    if subject.predictor is not None:
-        few = even_sample(cells.groups, settings.most_asked, settings.seed)
-        asked = Asked(subject.predictor, cells.take(few))
+    if asked is not None:
         lines = strongest_lines(spectra, cells.labels, cells.channels, SHOWN)
         found.append(model_relies(asked, lines, settings))
         found.append(dominant(asked, settings))

@@ -119,7 +119,7 @@ def told_by_lines(spectra: Excess, cells: CropSet, settings: ChallengeSettings) 
     return Lines(
         held_out(answer, cells.labels, cells.groups, settings.folds, settings.seed),
         strongest_lines(spectra, cells.labels, cells.channels, SHOWN),
-        chance_of_line(spectra, cells, min(settings.permutations, 99), settings.seed),
+        chance_of_line(spectra, cells, min(max(settings.permutations, 39), 99), settings.seed),
     )
 
 
