@@ -47,6 +47,12 @@ ROWS: tuple[Row, ...] = (
         "scikit-image",
     ),
     Row("track", f"{HOME}.track", "linking 100 frames x 300 objects", "laptrack"),
+    Row(
+        "explain",
+        f"{HOME}.explain",
+        "attribution methods on models whose reasons are known: true spots against decoys",
+        "maps that know nothing of the model",
+    ),
     Row("simulate", f"{HOME}.simulate", "a 5-frame field of 2048x2048 px with 250 cells"),
 )
 PAGE_HEAD = """\
