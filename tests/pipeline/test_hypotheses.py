@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from lucyte.evidence.hypothesis.record import Hypothesis, parse_record
 from lucyte.io.write_table import read_parquet, write_parquet
+from lucyte.learn.crops import CropLearner
 from lucyte.learn.models import load_model, save_model
 from lucyte.pipeline.hypotheses import stored_findings
 from lucyte.pipeline.hypotheses import test_hypothesis as put_to_the_test
@@ -283,6 +284,19 @@ def test_a_model_folder_is_asked_of_the_cells_that_were_kept(run: Path, ask: Ask
     assert found.details["cells_with_quantity"] == 8 * CELLS
     assert found.verdict != "pass"
     assert f"{other} never learned from the cells of this run" in found.assumed
+
+
+def test_a_model_of_pictures_sees_every_channel_that_it_takes(run: Path, ask: Ask) -> None:
+    rng = np.random.default_rng(0)
+    crops, labels = rng.normal(size=(16, 1, 24, 24)), ["fed", "starved"] * 8
+    learned = CropLearner(("EGFP",)).fit(crops, labels, [f"g{k % 4}" for k in range(16)], 0)
+    other = save_model(learned, run.parent / "pictures")
+    with pytest.raises(UsageError, match="is measured in EGFP, which the model sees"):
+        ask(model={"use": "pictures"})
+    (found,) = ask(model={"use": "pictures"}, measurement={"column": "spots_count_mRFP"})
+    assert found.details["model_sees"] == ["EGFP"]
+    assert found.details["cells_with_quantity"] == 8 * CELLS
+    assert other.name == "pictures"
 
 
 def test_held_out_units_are_drawn_evenly_and_again_the_same(run: Path) -> None:

@@ -68,12 +68,12 @@ def test_hypothesis(run: Path, record: Path, *, quiet: bool = False) -> tuple[Fi
         model sees, or names that the run does not have. Nothing is frozen then.
     """
     asked = load_record(record)
-    view = RunView(run, asked)
+    view = RunView(run, asked, record.absolute().parent)
     with RunFolder(run).lock(), step("Testing the hypothesis", 1, quiet=quiet) as done:
         ledger = Ledger(run / FOLDER)
         ledger.check(asked)
         _refuse_seen(view)
-        rows, told = _rows(view, record.absolute().parent)
+        rows, told = _rows(view)
         # From here on it counts: what follows is kept whatever it says.
         ledger.freeze(asked, record.read_text(encoding="utf-8"))
         trial = hold_trial(asked, rows)
@@ -108,12 +108,12 @@ def _refuse_seen(view: RunView) -> None:
     )
 
 
-def _rows(view: RunView, folder: Path) -> tuple[Rows, dict[str, Any]]:
+def _rows(view: RunView) -> tuple[Rows, dict[str, Any]]:
     """Quantity and measurement of each cell, and what must be said of the join."""
     record, table = view.record, view.table
     if not len(table):
         raise UsageError(f"{record.name}: no cell of the run is left by the filters in sample.")
-    measured = measurement_of(view, folder)
+    measured = measurement_of(view)
     quantity = quantity_of(view)
     names = pd.Index(table["object_id"])
     rows = Rows(

@@ -17,14 +17,12 @@ KEYS = ("object_id", "field_id", "plate", "day", "batch", "well", "site", "time_
 """Columns by which a foreign table is joined; all of them that it has."""
 
 
-def measurement_of(view: RunView, folder: Path) -> pd.Series:
+def measurement_of(view: RunView) -> pd.Series:
     """The measurement that the record names, by object_id.
 
     Parameters
     ----------
     view : RunView
-    folder : Path
-        That a foreign table's path is relative to.
 
     Raises
     ------
@@ -37,7 +35,7 @@ def measurement_of(view: RunView, folder: Path) -> pd.Series:
     if asked.channel:
         return looked_at(view)
     if asked.table:
-        return _foreign(view, folder / asked.table, asked.column)
+        return _foreign(view, view.base / asked.table, asked.column)
     if asked.column in (*OBJECT_IDENTITY, "track_id", "parent_track_id"):
         raise UsageError(
             f"measurement.column is {asked.column!r}, which names an object and measures nothing; "

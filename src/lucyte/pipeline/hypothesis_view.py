@@ -16,6 +16,7 @@ from lucyte.classify.units import independent_units, text_column
 from lucyte.evidence.hypothesis.record import Hypothesis
 from lucyte.evidence.hypothesis.seen import Seen, channels_of
 from lucyte.io.write_table import read_parquet
+from lucyte.learn.feature_predictor import FeaturePredictor
 from lucyte.learn.models import load_card, load_model
 from lucyte.measure.columns import model_features
 from lucyte.pipeline.run_cells import is_run
@@ -54,10 +55,13 @@ class RunView:
     ----------
     run : Path
     record : Hypothesis
+    base : Path
+        Folder that paths in the record are relative to.
     """
 
     run: Path
     record: Hypothesis
+    base: Path = Path()
 
     def __post_init__(self) -> None:
         if not is_run(self.run):
@@ -104,7 +108,7 @@ class RunView:
     def predictor(self) -> Predictor:
         """The model that is meant."""
         use = self.record.model.use
-        folder = self.run / "models" / "states" if use == RUN else Path(use)
+        folder = self.run / "models" / "states" if use == RUN else self.base / use
         if use == RUN and not folder.is_dir():
             raise UsageError(f"{self.run}: learned no states, so it has no model to ask.")
         model = load_model(folder)
@@ -131,11 +135,11 @@ class RunView:
         if self.record.quantity.name == "embedding":
             features = tuple(model_features([str(name) for name in self.objects.columns]))
             return Seen(channels_of(features), features, target, drawn)
-        # Duck-typed: every model of features carries them, whichever kind it is.
-        inner: Any = getattr(self.predictor, "model", None)
-        features = tuple(getattr(inner, "features", ()))
+        if isinstance(self.predictor, FeaturePredictor):
+            features = self.predictor.model.features
+            return Seen(channels_of(features), features, target, drawn)
         light = tuple(name for name in self.predictor.channels if name != MASK_CHANNEL)
-        return Seen(channels_of(features) if features else light, features, target, drawn)
+        return Seen(light, (), target, drawn)
 
     @cached_property
     def maps(self) -> Maps:

@@ -11,6 +11,8 @@ from lucyte.schema.errors import UsageError
 from lucyte.stats.permutation import Alternative, smallest_p
 
 MOST = 100_000
+FAR = 30.0
+"""Beyond this many standard errors the noncentral t loses its digits, and power is 1."""
 
 
 def fewest_for_permutation(alpha: float = 0.05, alternative: Alternative = "two-sided") -> int:
@@ -47,6 +49,8 @@ def t_power(effect: float, units: tuple[int, int], alpha: float = 0.05) -> float
         raise UsageError(f"power needs at least 3 units, got {a} and {b}.")
     shift = abs(effect) * math.sqrt(a * b / (a + b))
     q = float(student.ppf(1 - alpha / 2, df))
+    if shift > FAR + q:
+        return 1.0
     return float(nct.sf(q, df, shift) + nct.cdf(-q, df, shift))
 
 
@@ -69,7 +73,7 @@ def one_sample_power(effect: float, units: int, alpha: float = 0.05) -> float:
         raise UsageError(f"power needs at least 2 units, got {units}.")
     shift = abs(effect) * math.sqrt(units)
     q = float(student.ppf(1 - alpha / 2, units - 1))
-    if shift > 30 + q:  # beyond this the noncentral t loses its digits, and power is 1
+    if shift > FAR + q:
         return 1.0
     return float(nct.sf(q, units - 1, shift) + nct.cdf(-q, units - 1, shift))
 

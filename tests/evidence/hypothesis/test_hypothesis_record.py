@@ -58,6 +58,8 @@ def test_defaults_and_hash() -> None:
         ('column = "s', 'later_frames = 1\ntable = "a.csv"\ncolumn = "s', "goes with no table"),
         ('of = "starved"', 'of = "starved"\nabove = 0.5', "without above"),
         ('"margin"\nof = "starved"', '"where_it_looks"', "channel go together"),
+        ("0.1", "inf", "test.smallest_effect: input should be a finite number, got inf"),
+        ('"spots-follow"', '"ledger"', "the name ledger is taken"),
         ("[test]", "[test", "not valid TOML"),
     ],
 )

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.plan import Settings, explain_validation
@@ -18,7 +18,13 @@ RELATIONS: tuple[str, ...] = get_args(Relation)
 CORRELATIONS = ("positive correlation", "negative correlation")
 
 
-class SampleSettings(Settings):
+class Written(Settings):
+    """Base of every section: no infinite number and no nan, for neither has a hash."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class SampleSettings(Written):
     """Which cells are looked at."""
 
     kind: str = Field("auto", description="kind of object; auto: the one that stands for the cell")
@@ -30,13 +36,13 @@ class SampleSettings(Settings):
     seed: int = Field(0, ge=0, description="of the draw of held-out units and of the permutations")
 
 
-class ModelSettings(Settings):
+class ModelSettings(Written):
     """Whose answers or explanations are meant."""
 
     use: str = Field("run", description="run: the run's own states; or a model folder")
 
 
-class QuantitySettings(Settings):
+class QuantitySettings(Written):
     """What the model or its explanation says of a cell."""
 
     name: str = Field(description="a row of the table of quantities")
@@ -49,7 +55,7 @@ class QuantitySettings(Settings):
     )
 
 
-class MeasurementSettings(Settings):
+class MeasurementSettings(Written):
     """What is measured in the sample and never shown to the model."""
 
     column: str = Field("", description="a column of the objects, or of the table below")
@@ -68,7 +74,7 @@ class MeasurementSettings(Settings):
         return self
 
 
-class TestSettings(Settings):
+class TestSettings(Written):
     """What would support the claim, and what would refute it."""
 
     relation: Relation
@@ -86,7 +92,7 @@ class TestSettings(Settings):
     family: str = Field("", description="questions that are answered together share a name")
 
 
-class Hypothesis(Settings):
+class Hypothesis(Written):
     """A prediction that can fail, strict: an unknown key is refused."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -112,6 +118,8 @@ class Hypothesis(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Hypothesis:
+        if self.name == "ledger":
+            raise ValueError("the name ledger is taken by the ledger itself")
         looks = self.quantity.name == "where_it_looks"
         if looks != bool(self.measurement.channel):
             raise ValueError("where_it_looks and measurement.channel go together")
