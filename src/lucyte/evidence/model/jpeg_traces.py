@@ -34,7 +34,7 @@ def jpeg_traces(crops: npt.NDArray[Any]) -> Floats:
     x = np.asarray(crops, dtype=np.float32)
     steps: Floats = np.stack([_steps(x, axis) for axis in (2, 3)]).mean(axis=(0, 2))
     at_grid, clearest = steps[:, BLOCK - 1], steps.max(axis=1)
-    return np.column_stack([at_grid, clearest, _missing(x)])
+    return np.asarray(np.column_stack([at_grid, clearest, _missing(x)]), dtype=np.float64)
 
 
 def _steps(x: npt.NDArray[np.float32], axis: int) -> Floats:
