@@ -98,9 +98,9 @@ class SpectralConvolution(nn.Module):
         return F.conv2d(x, self.weight, padding=self.reach)
 
     def _factor(self, norm: Tensor) -> Tensor:
-        factor: Tensor = 1.0 / ((norm / self.bound).clamp_min(1.0) + 1e-5)
-        return factor
+        return ((norm / self.bound).clamp_min(1.0) + 1e-5).reciprocal()
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / x.norm().clamp_min(1e-12)
+    unit: Tensor = x / x.norm().clamp_min(1e-12)
+    return unit

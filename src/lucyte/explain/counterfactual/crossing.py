@@ -24,8 +24,8 @@ so, and :math:`1.1\,\alpha_0` is taken.
 
 References
 ----------
-Hvilshøj et al. 2021 (ECINN), arXiv 2103.13701. Olkin and Pukelsheim 1982,
-doi 10.1016/0024-3795(82)90112-4 (transport of Gaussians).
+Hvilshøj et al. 2021 (ECINN), arXiv 2103.13701. Peyré and Cuturi 2019, doi 10.1561/2200000073
+(transport of Gaussians).
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def transport(source: Floats, target: Floats) -> Floats:
 
     References
     ----------
-    Olkin and Pukelsheim 1982, doi 10.1016/0024-3795(82)90112-4.
+    Peyré and Cuturi 2019, doi 10.1561/2200000073.
     """
     size = len(source)
     ridge = 1e-4 * 0.5 * float(np.trace(source) + np.trace(target)) / size * np.eye(size)
