@@ -15,6 +15,7 @@ from lucyte.stats.area import area_error
 from lucyte.stats.boxes import BoxHits, box_hits
 from lucyte.stats.classification import balanced_accuracy, confusion, f1
 from lucyte.stats.costs import (
+    Weights,
     acting_from,
     expected_cost,
     f_beta,
@@ -66,7 +67,7 @@ def test_costs_are_moved_to_the_shares_of_use() -> None:
     assert expected_cost(table, cost).value == pytest.approx((10 + 20) / 110)
     rare = expected_cost(table, cost, shares=[0.99, 0.01])
     assert rare.value == pytest.approx(0.99 * 0.1 + 0.01 * 0.2 * 10)
-    assert (rare.best_answer, rare.naive) == (0, pytest.approx(0.1))
+    assert rare.best_answer == 0 and rare.naive == pytest.approx(0.1)
     assert rare.normalised > 1
     nobody = expected_cost(np.array([[5, 1], [0, 0]]), cost, shares=[0.5, 0.5])
     assert math.isnan(nobody.value) and nobody.undefined.startswith("class 1 has a share but no")
@@ -123,7 +124,8 @@ def test_weighted_kappa_equals_sklearn_and_the_twin(rows: list[tuple[str, str]])
 
     truth, said = [t for t, _ in rows], [p for _, p in rows]
     table = confusion(truth, said, CLASSES)
-    for power, weights in ((1, "linear"), (2, "quadratic")):
+    kinds: tuple[tuple[int, Weights], ...] = ((1, "linear"), (2, "quadratic"))
+    for power, weights in kinds:
         ours = weighted_kappa(table, weights)
         assert same(ours, twin.weighted_kappa(truth, said, CLASSES, power))
         assert same(ours, kappa(truth, said, CLASSES, weights))

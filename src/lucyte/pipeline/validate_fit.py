@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -155,17 +156,22 @@ OF_HITS: Mapping[str, Any] = {
 """Scores of boxes over all images, from their hits and the fingerprint."""
 
 
+FEW_CLASSES, LOWEST = 4, 3
+
+
 def chosen(
-    recommended: Iterable[Recommended], asked: Iterable[str], names: Iterable[str]
+    recommended: Iterable[Recommended], asked: Iterable[str], rows: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Scores to show and why: those asked for, then the recommended ones, classes spelt out.
+    """Scores to show and why: those asked for, then the recommended ones.
+
+    Of a score per class every class is shown, or of many classes the lowest three.
 
     Raises
     ------
     UsageError
         A score that was asked for and that this task does not have.
     """
-    held = list(names)
+    held = list(rows)
     out: dict[str, str] = {}
     for name in asked:
         own = [each for each in held if each == name or each.startswith(f"{name}:")]
@@ -178,9 +184,17 @@ def chosen(
             for each in held
             if each == row.metric or (row.metric[-1] == ":" and each.startswith(row.metric))
         ]
+        why = row.why
+        if len(own) > FEW_CLASSES:
+            why = f"among the lowest of {len(own)}: {row.why}"
+            own = sorted(own, key=lambda name: _value(rows[name]))[:LOWEST]
         for each in own:
-            out[each] = row.why if out.get(each) is None else f"asked for; {row.why}"
+            out[each] = why if out.get(each) is None else f"asked for; {why}"
     return out
+
+
+def _value(row: Mapping[str, Any]) -> float:
+    return math.inf if row["pooled"] is None else float(row["pooled"])
 
 
 def warned(asked: Iterable[str], problem: Fingerprint | None, found: Comparison) -> dict[str, str]:

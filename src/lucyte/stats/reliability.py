@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.stats.classification import Floats, Labels, brier, confusion
+from lucyte.stats.classification import Floats, Labels, brier
 
 BINS = 15
 
@@ -92,8 +92,7 @@ def _hot(
     truth: Labels, probabilities: npt.ArrayLike, classes: Sequence[Any]
 ) -> tuple[Floats, Floats]:
     p = np.asarray(probabilities, dtype=np.float64)
-    brier(truth, p, classes)  # refuses what is no table of probabilities
-    confusion(truth, truth, classes)
+    brier(truth, p, classes)  # refuses what is no table of probabilities, and other classes
     place = {each: k for k, each in enumerate(classes)}
     hot = np.zeros_like(p)
     hot[np.arange(len(p)), [place[each] for each in truth]] = 1.0

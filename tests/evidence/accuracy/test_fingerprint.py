@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,6 +96,12 @@ def test_the_data_answer_what_was_not_told() -> None:
 def test_mistakes_in_a_fingerprint(task: str, said: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         fingerprint_of(task, CELLS, said, "f.toml")
+
+
+def test_the_page_names_every_field() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "metrics-reloaded.md"
+    named = re.findall(r"^\| `(\w+)` \|", page.read_text("utf-8"), re.MULTILINE)
+    assert named == list(Fingerprint.model_fields)
 
 
 # the recommended set

@@ -25,7 +25,7 @@ from lucyte.stats.roc import auroc_interval
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
-MOST_UNITS = 1000
+MOST_UNITS = 500
 """More units than this: an interval of a score would take minutes, and its width is known."""
 RESAMPLES = 499
 
@@ -54,9 +54,9 @@ class Answers:
         n = len(self.classes)
         return np.bincount(self.truth * n + self.said, minlength=n * n).reshape(n, n)
 
-    def take(self, rows: Codes) -> Answers:
-        """Some rows; one may come twice."""
-        p = None if self.p is None else self.p[rows]
+    def take(self, rows: Codes, *, chances: bool = True) -> Answers:
+        """Some rows; one may come twice. Without probabilities where a score needs none."""
+        p = self.p[rows] if self.p is not None and chances else None
         return Answers(self.classes, self.truth[rows], self.said[rows], p)
 
 
@@ -120,8 +120,11 @@ def score_interval(
         )  # fmt: skip
     if name == "auroc" and len(answers.classes) == 2 and answers.p is not None:
         return auroc_interval(answers.p[:, 1], answers.truth == 1, units, "cells")
+    chances = name in OF_CHANCES
     found = cluster_interval(
-        lambda rows: state_score(name, answers.take(rows), stated), units, resamples=RESAMPLES
+        lambda rows: state_score(name, answers.take(rows, chances=chances), stated),
+        units,
+        resamples=RESAMPLES,
     )
     if found.low is None or found.high is None or not name.startswith(BOUNDED):
         return found
@@ -130,6 +133,8 @@ def score_interval(
     )
 
 
+OF_CHANCES = ("auroc", "average_precision", "brier", "log_loss", "ece", "class_ece",
+              "root_brier", "net_benefit", "sensitivity_at_specificity")  # fmt: skip
 BOUNDED = ("accuracy", "balanced", "macro", "recall", "precision", "f1", "fbeta", "auroc",
            "average", "sensitivity", "ece", "class_ece")  # fmt: skip
 

@@ -88,6 +88,7 @@ def classification_accuracy(
         "interval": interval.method,
         "objects": len(known),
     }
+    beside = _balance(scores) if len(classes) == 2 else ""
     names = " from ".join(classes) if len(classes) == 2 else f"{len(classes)} states"
     accuracy = Finding(
         name="accuracy.classification",
@@ -99,7 +100,7 @@ def classification_accuracy(
         n=interval.n,
         unit=noun,
         assumed=("each state was given by a model that had not seen the object's " + noun,),
-        why=f"{name} is {shown(interval, values, noun)}{_balance(scores)}: {because}.",
+        why=f"{name} is {shown(interval, values, noun)}{beside}: {because}.",
         statistic_name=name,
         group=GROUP,
         details=details,
