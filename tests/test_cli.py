@@ -29,6 +29,8 @@ VERBS = [
     "label",
     "classify",
     "screen",
+    "explain",
+    "challenge",
     "validate",
     "report",
     "demo",

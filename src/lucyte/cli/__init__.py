@@ -6,11 +6,21 @@ import os
 import sys
 from typing import Any
 
-from lucyte.cli import checks, classifying, images, labelling, objects, plate, screening, training
+from lucyte.cli import (
+    believing,
+    checks,
+    classifying,
+    images,
+    labelling,
+    objects,
+    plate,
+    screening,
+    training,
+)
 from lucyte.cli.app import app
 from lucyte.schema.errors import LucyteError
 
-VERBS = (images, plate, objects, labelling, training, classifying, screening, checks)
+VERBS = (images, plate, objects, labelling, training, classifying, screening, believing, checks)
 """Modules whose commands join the application; in this order the help lists them."""
 STOPPED = 130
 """What typer exits with when a person presses Ctrl-C."""

@@ -127,7 +127,7 @@ def train_classify(
     from lucyte.pipeline.classifier_folder import ClassifierRequest
     from lucyte.pipeline.train_classifier import train_classifier
 
-    reading = _sample_reading(
+    reading = sample_reading(
         (channels, select, pages),
         label_column=label_column,
         group_column=group_column,
@@ -203,7 +203,7 @@ def classify(
     """Say the state of every picture: OUT/states.parquet and OUT/overview.png."""
     from lucyte.pipeline.classify import ClassifyRequest, classify_pictures
 
-    reading = _sample_reading(
+    reading = sample_reading(
         (channels, select, pages),
         group_column=group_column,
         group_regex=group_regex,
@@ -218,7 +218,7 @@ def classify(
     next_step(f"lucyte validate {shlex.quote(str(out))} TRUTH.csv --task classification")
 
 
-def _sample_reading(files: tuple[str, list[str] | None, str], **said: Any) -> Any:
+def sample_reading(files: tuple[str, list[str] | None, str], **said: Any) -> Any:
     """How labelled pictures are read; ``files``: channels, select and pages as typed."""
     from lucyte.io.labelled import SampleOptions
 

@@ -66,7 +66,8 @@ class AskedModel:
     model : Predictor
     card : Card
     samples : Samples
-        Their images are the model's input, channels in its order; masks beside them.
+        What the model sees: its channels of light in its order and at its size, masks beside.
+        ``samples.for_channels(model.channels)`` is its input.
     learner : Learner or None
         Makes such a model again.
     unseen : bool
@@ -178,13 +179,15 @@ def _of_model(wanted: Wanted, data: Path) -> AskedModel:
 
 
 def _in_order(samples: Samples, model: Predictor, crops: npt.NDArray[Any]) -> Samples:
-    """The model's own input as samples; masks follow where they still fit."""
+    """The light that the model sees as samples; masks follow where they still fit."""
+    light = [k for k, name in enumerate(model.channels) if not name.startswith("mask:")]
     masks = samples.masks
-    if masks is not None and masks.shape[1:] != crops.shape[2:]:
-        masks = None
-    if masks is None and MASK_CHANNEL in model.channels:
+    if MASK_CHANNEL in model.channels:
         masks = crops[:, model.channels.index(MASK_CHANNEL)] > 0
-    return replace(samples, images=crops, channels=tuple(model.channels), masks=masks)
+    elif masks is not None and masks.shape[1:] != crops.shape[2:]:
+        masks = None
+    channels = tuple(model.channels[k] for k in light)
+    return replace(samples, images=crops[:, light], channels=channels, masks=masks)
 
 
 def _out_of_fold(folder: Path) -> tuple[dict[str, str], dict[str, float]]:

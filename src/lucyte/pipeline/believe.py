@@ -17,6 +17,7 @@ from lucyte.evidence.model.reliance import Exchange, model_relies
 from lucyte.learn.crops import CropLearner
 from lucyte.pipeline.context import Context
 from lucyte.pipeline.explain_stage import Explained, explain_plate
+from lucyte.pipeline.hypotheses import stored_findings
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.sample import read_sample
 from lucyte.pipeline.state_stage import Classified
@@ -70,7 +71,7 @@ def gather_evidence(context: Context, classified: Classified) -> Beliefs:
                 done()
     with context.clock.stage("explain"):
         explained = explain_plate(context, classified, crops)
-    found += explained.findings
+    found += [*explained.findings, *stored_findings(context.folder.root)]
     return Beliefs(ordered(found), headline(found), crops, explained)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lucyte.explain.attribution.relevance import Relevance
 from lucyte.io.atomic import atomic_path
 from lucyte.schema.explanation import Explanation
 
@@ -40,3 +41,35 @@ def write_maps(path: Path, maps: Sequence[Explanation]) -> None:
                 "unit": "logit margin per px covered",
             }
         )
+
+
+def write_relevance(path: Path, found: Sequence[Relevance], names: Sequence[str]) -> None:
+    """Maps of several methods, an array ``N C Y X`` each, named by its method.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced as a whole; not written where there is nothing.
+    found : sequence of Relevance
+    names : sequence of N str
+        ``object_id`` along N.
+    """
+    import zarr
+
+    if not found:
+        return
+    with atomic_path(path) as temporary:
+        group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
+        for each in found:
+            array = group.create_array(each.method, data=each.maps.astype(np.float32))
+            array.attrs.update(
+                {
+                    "dims": ["N", "C", "Y", "X"],
+                    "object_id": list(names),
+                    "channels": list(each.channels),
+                    "target": list(each.targets),
+                    "score": [float(value) for value in each.score],
+                    "unit": each.unit,
+                    "joined": list(each.joined),
+                }
+            )

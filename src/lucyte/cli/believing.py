@@ -1,0 +1,205 @@
+"""Why believe it? Explain and challenge."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lucyte.cli.app import app
+from lucyte.cli.classifying import (
+    Array,
+    Axes,
+    Fit,
+    GroupColumn,
+    GroupRegex,
+    LabelColumn,
+    Masks,
+    SidePx,
+    sample_reading,
+)
+from lucyte.cli.options import ChannelMap, Pages, Quiet, Seed, Select, names, next_step
+from lucyte.schema.errors import UsageError
+
+First = Annotated[
+    Path, typer.Argument(metavar="RUN|MODEL", help="A finished run, or a model folder.")
+]
+Pictures = Annotated[
+    Path | None, typer.Argument(metavar="[DATA]", help="Pictures to ask a model about.")
+]
+Where = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Where to write; default in RUN, else here.")
+]
+
+
+@app.command(
+    epilog="Example: lucyte explain out   A model: lucyte explain my-states pictures/ -o explained "
+    "--method grad_cam,occlusion   What would it look like: --counterfactual my-inverse"
+)
+def explain(
+    first: First,
+    data: Pictures = None,
+    out: Where = None,
+    method: Annotated[
+        str, typer.Option(help="Of attribution, A,B; all: every one that the model allows.")
+    ] = "",
+    target: Annotated[
+        str, typer.Option(help="Class to explain; default each cell's own answer.")
+    ] = "",
+    cells: Annotated[int, typer.Option(min=1, help="Shown per class.")] = 4,
+    exam_cells: Annotated[int, typer.Option(min=8, help="On which maps are examined.")] = 48,
+    layer: Annotated[str, typer.Option(help="Of class-activation maps; default the last.")] = "",
+    baseline: Annotated[
+        str, typer.Option(help="What stands in for what is covered: local_background, mean, blur.")
+    ] = "local_background",
+    counterfactual: Annotated[
+        Path | None, typer.Option(help="A model of lucyte train invert or autoencode.")
+    ] = None,
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    label_column: LabelColumn = "",
+    channels: ChannelMap = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Say why: maps per channel, each beside its exam, counterfactuals, and a map of all cells.
+
+    Writes OUT/report.html, OUT/explanations.zarr, OUT/embeddings.parquet and OUT/evidence.json.
+    """
+    from lucyte.pipeline.asked_model import Wanted
+    from lucyte.pipeline.explain import ExplainRequest
+    from lucyte.pipeline.explain import explain as put
+
+    reading = sample_reading(
+        (channels, select, pages),
+        label_column=label_column,
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    where = out or _beside(first, data, "explained")
+    request = ExplainRequest(
+        Wanted(first, data, reading, need_labels=False, seed=seed, quiet=quiet),
+        where,
+        methods=names(method),
+        target=target,
+        cells=cells,
+        exam_cells=exam_cells,
+        layer=layer or None,
+        baseline=baseline,
+        counterfactual=counterfactual,
+        command=_typed(),
+    )
+    print(put(request))
+    next_step(f"open {where / 'report.html'}")
+
+
+@app.command(
+    epilog="Example: lucyte challenge out   A model: lucyte challenge my-states pictures/ "
+    "--group-regex '(plate[0-9]+)' -o challenged   A claim: lucyte challenge out --hypothesis "
+    "claim.toml"
+)
+def challenge(
+    first: First,
+    data: Pictures = None,
+    out: Where = None,
+    only: Annotated[
+        str, typer.Option(help="Only these, A,B: background, statistics, frequency, batch ...")
+    ] = "",
+    hypothesis: Annotated[
+        Path | None, typer.Option(help="A claim in TOML: frozen, then tested on the run.")
+    ] = None,
+    write_hypothesis: Annotated[
+        Path | None, typer.Option(help="Write a claim to fill in, with what this run can test.")
+    ] = None,
+    margin: Annotated[float, typer.Option(help="What a shortcut may gain above chance.")] = 0.1,
+    most_cells: Annotated[int, typer.Option(min=8, help="Cells looked at.")] = 2000,
+    refits: Annotated[int, typer.Option(min=2, help="Trainings that seeds and null may cost.")] = 3,
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    label_column: LabelColumn = "",
+    channels: ChannelMap = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Put a model to tests it can fail: shortcuts, batch, robustness, seeds; or a claim of yours.
+
+    Writes OUT/report.html and OUT/evidence.json.
+    """
+    if hypothesis is not None or write_hypothesis is not None:
+        _claims(first, data, hypothesis, write_hypothesis, quiet=quiet)
+        return
+    from lucyte.evidence.model.settings import ChallengeSettings
+    from lucyte.pipeline.asked_model import Wanted
+    from lucyte.pipeline.challenge import ChallengeRequest
+    from lucyte.pipeline.challenge import challenge as put
+
+    reading = sample_reading(
+        (channels, select, pages),
+        label_column=label_column,
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    where = out or _beside(first, data, "challenged")
+    settings = ChallengeSettings(margin=margin, most_crops=most_cells, refits=refits, seed=seed)
+    request = ChallengeRequest(
+        Wanted(first, data, reading, seed=seed, quiet=quiet), where, names(only), settings, _typed()
+    )
+    print(put(request))
+    next_step(f"open {where / 'report.html'}")
+
+
+def _claims(
+    run: Path, data: Path | None, record: Path | None, template: Path | None, *, quiet: bool
+) -> None:
+    from lucyte.pipeline.hypotheses import test_hypothesis
+    from lucyte.pipeline.hypothesis_starter import starter_record
+
+    if data is not None:
+        raise UsageError("a claim is tested on a run; leave DATA out.")
+    if template is not None:
+        if template.exists():
+            raise UsageError(f"{template}: exists already; claims are not written over.")
+        template.write_text(starter_record(run), encoding="utf-8")
+        print(f"Wrote {template}. Fill it in before you look at the result.")
+        next_step(f"lucyte challenge {shlex.quote(str(run))} --hypothesis {template}")
+        return
+    assert record is not None
+    for found in test_hypothesis(run, record, quiet=quiet):
+        print(f"{found.details.get('answer', found.verdict)}: {found.why}")
+    next_step(f"lucyte report {shlex.quote(str(run))}")
+
+
+def _beside(first: Path, data: Path | None, name: str) -> Path:
+    """In the run; a model folder holds a model and nothing else."""
+    return Path(name) if data is not None else first / name
+
+
+def _typed() -> str:
+    return shlex.join(["lucyte", *sys.argv[1:]])

@@ -1,0 +1,328 @@
+"""``lucyte explain``: why a model says what it says, each answer beside its exam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lucyte.evidence.explanation.examined import Examined
+from lucyte.evidence.explanation.exams import examine, unmet
+from lucyte.evidence.ledger import ordered
+from lucyte.evidence.ledger import write as write_ledger
+from lucyte.evidence.model.sample_crops import from_samples
+from lucyte.explain.attribution.methods import Settings, applicable, attribute
+from lucyte.explain.attribution.relevance import Relevance
+from lucyte.io.atomic import write_json, write_text
+from lucyte.learn.splits import even_sample
+from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
+from lucyte.pipeline.cell_map import CellMap, map_cells
+from lucyte.pipeline.counterfactuals import Otherwise, imagine
+from lucyte.pipeline.progress import step
+from lucyte.pipeline.words import counted
+from lucyte.pipeline.write_maps import write_relevance
+from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
+from lucyte.report.explained_cells import explained_cells
+from lucyte.schema.errors import UsageError, unknown
+from lucyte.schema.finding import Finding
+from lucyte.schema.samples import Samples
+
+CHOSEN = ("grad_cam", "integrated_gradients", "occlusion")
+"""What is shown where nothing is asked for; a model on features allows the last alone."""
+EXAMS = ("deletion", "insertion", "road", "inside_cell", "sensitivity", "model_randomisation")
+"""Exams that every method faces, where it can."""
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What ``lucyte explain`` was asked.
+
+    Attributes
+    ----------
+    wanted : Wanted
+    out : Path
+    methods : tuple of str
+        Of attribution; empty: ``CHOSEN``; ``all``: every one that the model allows.
+    target : str
+        Class to explain; empty: each cell's own answer.
+    cells : int
+        Shown per class.
+    exam_cells : int
+        On which maps are examined.
+    layer : str or None
+    baseline : str
+    counterfactual : Path or None
+        A model that can be turned round.
+    command : str
+    """
+
+    wanted: Wanted
+    out: Path
+    methods: tuple[str, ...] = ()
+    target: str = ""
+    cells: int = 4
+    exam_cells: int = 48
+    layer: str | None = None
+    baseline: str = "local_background"
+    counterfactual: Path | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells that are explained.
+
+    Attributes
+    ----------
+    samples : Samples
+        Labelled by what is known of them.
+    crops : array N C Y X
+        The model's input.
+    masks : bool array N Y X
+        Their own, or estimated.
+    targets : tuple of N str
+        What is explained.
+    assumed : tuple of str
+        What was estimated.
+    shown : int array
+        Those a person sees.
+    """
+
+    samples: Samples
+    crops: npt.NDArray[Any]
+    masks: npt.NDArray[np.bool_]
+    targets: tuple[str, ...]
+    assumed: tuple[str, ...]
+    shown: npt.NDArray[np.int64]
+
+
+def explain(request: ExplainRequest) -> str:
+    """Write ``report.html``, ``explanations.zarr``, ``embeddings.parquet`` and ``evidence.json``.
+
+    Raises
+    ------
+    InputError, UsageError
+        No model, no cells; a method, class or layer that is not there.
+    """
+    asked = ask(request.wanted)
+    methods = _methods(asked, request.methods)
+    if request.target and request.target not in asked.model.classes:
+        raise unknown("class", request.target, asked.model.classes)
+    quiet = request.wanted.quiet
+    cells = choose_cells(asked, request)
+    found: list[Relevance] = []
+    findings: list[Finding] = []
+    absent: dict[str, str] = {}
+    with step("Explaining", len(methods), quiet=quiet) as done:
+        for name in methods:
+            try:
+                relevance = _attribute(asked, request, cells, name)
+            except UsageError as error:
+                if request.methods:
+                    raise
+                absent[name] = str(error)
+            else:
+                found.append(relevance)
+                findings += _examine(asked, request, cells, relevance, absent)
+            done()
+    otherwise = _imagine(request, asked, cells)
+    findings += otherwise.findings
+    places = _map(asked, request)
+    request.out.mkdir(parents=True, exist_ok=True)
+    write_relevance(request.out / "explanations.zarr", found, cells.samples.names)
+    places.write(request.out / "embeddings.parquet")
+    write_json(request.out / "evidence.json", write_ledger(ordered(findings)))
+    content = ExplainedContent(
+        title=f"{asked.name}, explained",
+        command=request.command,
+        findings=ordered(findings),
+        cells=explained_cells(
+            cells.samples,
+            cells.masks,
+            _said(asked, cells),
+            cells.shown,
+            [each.explanations(cells.samples.names) for each in found],
+        ),
+        strips=otherwise.section,
+        embedding=places.embedding,
+        shares=_shares(found),
+        unit=asked.samples.unit,
+        absent=absent,
+        facts=_facts(asked, request, cells),
+        notes=(*cells.assumed, *otherwise.notes, *asked.notes),
+    )
+    write_text(request.out / "report.html", render_explained(content))
+    return _told(request, content, cells, found)
+
+
+def _methods(asked: AskedModel, wanted: Sequence[str]) -> tuple[str, ...]:
+    allowed = [name for name in applicable(asked.model) if name != "shapley_pieces"]
+    if tuple(wanted) == ("all",):
+        return tuple(allowed)
+    for name in wanted:
+        if name not in allowed:
+            raise unknown("method", name, allowed, "Of those that this model allows.")
+    return tuple(wanted) or tuple(name for name in CHOSEN if name in allowed)
+
+
+def choose_cells(asked: AskedModel, request: ExplainRequest) -> Cells:
+    """Cells spread evenly over answers and, within them, over units."""
+    samples, model = asked.samples, asked.model
+    said = [asked.states.get(name, "") for name in samples.names]
+    lacking = [k for k, state in enumerate(said) if state not in model.classes]
+    if lacking:
+        crops = samples.take(lacking).for_channels(model.channels)
+        for k, place in zip(lacking, model.logits(crops).argmax(axis=1), strict=True):
+            said[k] = model.classes[place]
+    made = from_samples(Samples(
+        images=samples.images, channels=samples.channels, names=samples.names, labels=tuple(said),
+        groups=samples.groups, unit=samples.unit, masks=samples.masks,
+    ))  # fmt: skip
+    states = made.crops.labels
+    classes = sorted(set(states))
+    most = max(request.exam_cells, request.cells * len(classes))
+    picked: list[int] = []
+    first: list[int] = []
+    for name in classes:
+        rows = np.flatnonzero([state == name for state in states])
+        groups = [made.crops.groups[k] for k in rows]
+        order = even_sample(groups, max(1, most // len(classes)), request.wanted.seed)
+        some = [int(rows[k]) for k in order]
+        own = even_sample([made.crops.groups[k] for k in some], request.cells, request.wanted.seed)
+        first += [some[int(k)] for k in own]
+        picked += some
+    rows = np.array(sorted(picked))
+    own_crops = made.crops.take(rows)
+    targets = tuple(request.target or name for name in own_crops.labels)
+    chosen = samples.take(made.kept[rows])
+    shown = np.searchsorted(rows, sorted(first))
+    pixels = own_crops.for_channels(model.channels)
+    return Cells(chosen, pixels, own_crops.masks, targets, made.assumed, shown)
+
+
+def _attribute(asked: AskedModel, request: ExplainRequest, cells: Cells, method: str) -> Relevance:
+    settings = Settings(baseline=request.baseline, layer=request.layer, seed=request.wanted.seed)
+    return attribute(asked.model, cells.crops, cells.targets, method, settings)
+
+
+def _examine(
+    asked: AskedModel,
+    request: ExplainRequest,
+    cells: Cells,
+    relevance: Relevance,
+    absent: dict[str, str],
+) -> list[Finding]:
+    """Every exam that this method can be put to; what cannot be held is said."""
+    settings = Settings(baseline=request.baseline, layer=request.layer, seed=request.wanted.seed)
+
+    def again(model: Any, crops: npt.NDArray[Any], targets: Sequence[str]) -> Any:
+        return attribute(model, crops, targets, relevance.method, settings).maps
+
+    case = Examined(
+        method=relevance.method,
+        predictor=asked.model,
+        crops=cells.crops,
+        maps=relevance.maps,
+        masks=cells.masks,
+        groups=cells.samples.groups,
+        targets=cells.targets,
+        unit=cells.samples.unit,
+        names=cells.samples.names,
+        attribute=again,
+    )
+    lacking = unmet(case)
+    exams = [name for name in EXAMS if name not in lacking]
+    if relevance.unit == "attention" or relevance.method in ("occlusion", "rise"):
+        # Asked again for every noisy copy, these would take as long as all else together.
+        exams = [name for name in exams if name not in ("sensitivity", "model_randomisation")]
+    try:
+        return examine(case, exams=exams)
+    except UsageError as error:
+        absent[f"exams of {relevance.method}"] = str(error)
+        return []
+
+
+def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherwise:
+    """Counterfactuals of the cells that are shown, where a model can make some."""
+    folder = request.counterfactual
+    with step("Imagining", 1, quiet=request.wanted.quiet) as done:
+        made = imagine(folder, asked, cells.samples.take(cells.shown), cells.masks[cells.shown])
+        done()
+    return made
+
+
+def _map(asked: AskedModel, request: ExplainRequest) -> CellMap:
+    with step("Mapping the cells", 1, quiet=request.wanted.quiet) as done:
+        made = map_cells(asked, request.wanted.seed)
+        done()
+    return made
+
+
+def _shares(found: Sequence[Relevance]) -> tuple[ChannelShare, ...]:
+    out = []
+    for each in found:
+        shares = each.shares()
+        known = np.isfinite(shares).all(axis=1)
+        mean = shares[known].mean(axis=0) if known.any() else np.zeros(0)
+        own = {name: float(v) for name, v in zip(each.channels, mean, strict=False)}
+        one = len(each.channels) < 2
+        out.append(ChannelShare(each.method, {} if one else own, each.why_no_shares()))
+    return tuple(out)
+
+
+def _said(asked: AskedModel, cells: Cells) -> pd.DataFrame:
+    """State and probability of each explained cell: out-of-fold where such an answer is kept."""
+    logits = asked.model.logits(cells.crops)
+    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    states, shares = [], []
+    for k, name in enumerate(cells.samples.names):
+        own = asked.model.classes[int(logits[k].argmax())]
+        states.append(asked.states.get(name, own))
+        shares.append(asked.probability.get(name, float(chances[k].max())))
+    return pd.DataFrame({"state": states, "p": shares})
+
+
+def _facts(asked: AskedModel, request: ExplainRequest, cells: Cells) -> dict[str, str]:
+    samples = cells.samples
+    return {
+        "model": asked.name,
+        "channels": ", ".join(asked.model.channels),
+        "explained": f"{request.target or 'each cell’s own answer'}, as its logit less the best "
+        "other one",
+        "maps made and examined on": f"{counted(len(samples), 'cell')} of "
+        f"{counted(len(set(samples.groups)), samples.unit)}",
+        "answers": "out-of-fold where the model had seen the cell"
+        if asked.states
+        else "of a model that had not seen these cells"
+        if asked.unseen
+        else "of a model that may have seen these cells",
+        "stands in for what is covered": request.baseline.replace("_", " "),
+        "seed": str(request.wanted.seed),
+    }
+
+
+def _told(
+    request: ExplainRequest, content: ExplainedContent, cells: Cells, found: Sequence[Relevance]
+) -> str:
+    methods = ", ".join(each.method.replace("_", " ") for each in found)
+    lines = [
+        f"Explained {counted(len(cells.shown), 'cell')} by {methods or 'no method'}; examined on "
+        f"{counted(len(cells.samples), 'cell')}."
+    ]
+    for each in found:
+        own = [f for f in content.findings if f.name.startswith(f"{each.method}.")]
+        counts = {v: sum(f.verdict == v for f in own) for v in ("pass", "fail", "inconclusive")}
+        lines.append(
+            f"  {each.method.replace('_', ' ')}: {counts['pass']} exams passed, "
+            f"{counts['fail']} failed, {counts['inconclusive']} open."
+        )
+    lines += [f"  Not shown: {name}: {why}" for name, why in content.absent.items()]
+    lines += [f"  {note}" for note in content.notes]
+    lines.append(f"Wrote {request.out}: report.html, explanations.zarr, evidence.json ...")
+    return "\n".join(lines)

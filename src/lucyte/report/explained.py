@@ -1,0 +1,147 @@
+"""The page of an explained model: exams first, then maps, counterfactuals and the map of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from markupsafe import Markup
+
+from lucyte.report.content import Embedding, ExplainedCell, ReportContent, StatesInfo
+from lucyte.report.document import content_of, document, head, how_section
+from lucyte.report.embedding import embedding_section
+from lucyte.report.explanations import explanations_section
+from lucyte.report.findings import findings_section
+from lucyte.report.section import Figures, Section
+from lucyte.report.table import table
+from lucyte.report.wording import count, listed
+from lucyte.schema.finding import Finding
+
+
+@dataclass(frozen=True)
+class ChannelShare:
+    """What of the positive relevance lies in each channel, by one method.
+
+    Attributes
+    ----------
+    method : str
+    shares : mapping of channel to float
+        Mean over cells; empty where channels cannot be told apart.
+    why_not : str
+    """
+
+    method: str
+    shares: Mapping[str, float]
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class ExplainedContent:
+    """Everything on the page of an explained model.
+
+    Attributes
+    ----------
+    title, command : str
+    findings : tuple of Finding
+        Exams.
+    cells : tuple of ExplainedCell
+    shares : tuple of ChannelShare
+    strips : Section or None
+        Counterfactuals.
+    why_no_strips : str
+    embedding : Embedding or None
+    unit : str
+        What independent units are called.
+    absent : mapping of str to str
+        What could not be shown, and why.
+    facts : mapping of str to str
+    notes : tuple of str
+    """
+
+    title: str
+    command: str
+    findings: tuple[Finding, ...]
+    cells: tuple[ExplainedCell, ...]
+    shares: tuple[ChannelShare, ...] = ()
+    strips: Section | None = None
+    embedding: Embedding | None = None
+    unit: str = "well"
+    absent: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def render_explained(content: ExplainedContent) -> str:
+    """Make the page: one HTML file that opens offline, the same text for the same content."""
+    figures = Figures()
+    states = tuple(sorted({each.cell.state for each in content.cells}))
+    units = len({each.cell.well for each in content.cells})
+    report = replace(
+        content_of(content.title, content.command, content.findings),
+        explained=content.cells,
+        embedding=content.embedding,
+        unit=content.unit,
+        states=StatesInfo(states, "condition", content.unit, units),
+    )
+    sections = [
+        findings_section(report),
+        explanations_section(report, figures),
+        _shares(content),
+        content.strips or _no_strips(),
+        embedding_section(report, figures),
+        _absent(content),
+        how_section(content.command, content.notes, dict(content.facts)),
+    ]
+    return document(content.title, _opening(content, report), sections, content.findings)
+
+
+def _opening(content: ExplainedContent, report: ReportContent) -> Markup:
+    methods = list(dict.fromkeys(e.method for c in content.cells for e in c.explanations))
+    numbers = [(len(content.cells), "cell"), (len(methods), "method")]
+    tiles = [tuple(count(n, noun).split(" ", 1)) for n, noun in numbers]
+    words = [
+        "Each map says what the model's answer rested on; the exams say whether the map may be "
+        "believed."
+    ]
+    for method in methods:
+        own = [each for each in content.findings if each.name.split(".")[0] == method]
+        failed = [each for each in own if each.verdict == "fail"]
+        passed = sum(each.verdict == "pass" for each in own)
+        name = method.replace("_", " ")
+        told = f"{name}: {passed} of {len(own)} exams passed" if own else f"{name}: not examined"
+        words.append(f"{told}{f', {len(failed)} failed' if failed else ''}.")
+    return head(content.title, [(n, noun) for n, noun in tiles], " ".join(words), report.findings)
+
+
+def _shares(content: ExplainedContent) -> Section:
+    title = "Which channel the answer rests on"
+    rows = [
+        {"method": each.method.replace("_", " "), **dict(each.shares)}
+        for each in content.shares
+        if each.shares and all(np.isfinite(list(each.shares.values())))
+    ]
+    reasons = {each.why_not for each in content.shares if each.why_not}
+    if not rows:
+        why = " ".join(sorted(reasons)) or "There is one channel, so nothing to share out."
+        return Section("channels", title, absent=why)
+    caption = "Share of what speaks for the answer, by channel; mean over the examined cells"
+    return Section("channels", title, table(rows, caption, False), link="Channels")
+
+
+def _no_strips() -> Section:
+    words = (
+        "No counterfactuals: they need a model that can be turned round. Train one with "
+        "lucyte train invert, and give it with --counterfactual."
+    )
+    return Section("counterfactuals", "What would it look like?", absent=words)
+
+
+def _absent(content: ExplainedContent) -> Section:
+    title = "Not shown, and why"
+    if not content.absent:
+        names = sorted({e.method for c in content.cells for e in c.explanations})
+        return Section("absent", title, absent=f"Everything asked for is here: {listed(names)}.")
+    rows = [{"what": name.replace("_", " "), "why not": why}
+            for name, why in content.absent.items()]  # fmt: skip
+    return Section("absent", title, table(rows, "Not shown"), link="Not shown")

@@ -1,0 +1,127 @@
+"""lucyte challenge and lucyte explain: on a run, and on a model with pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lucyte.io.labelled import SampleOptions
+from lucyte.learn.image_learner import ImageLearner, ImageSettings
+from lucyte.learn.image_training import TrainingSettings
+from lucyte.learn.models import save_model
+from lucyte.pipeline.asked_model import Wanted, ask
+from lucyte.pipeline.challenge import ChallengeRequest, challenge
+from lucyte.pipeline.explain import ExplainRequest, explain
+from lucyte.schema.errors import UsageError
+from lucyte.simulate.crops import crops
+from lucyte.simulate.settings import demo_settings
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 simulated cells of both states as an array with a table."""
+    made = crops(demo_settings(), 48, 40, seed=1)
+    folder = tmp_path_factory.mktemp("believing")
+    np.savez(folder / "cells.npz", cells=made.crops)
+    table = pd.DataFrame({"state": made.labels, "group": made.groups})
+    table.to_csv(folder / "cells.csv", index=False)
+    return folder / "cells.npz"
+
+
+@pytest.fixture(scope="module")
+def options() -> SampleOptions:
+    return SampleOptions(channels=("EGFP", "mRFP", "TL"))
+
+
+@pytest.fixture(scope="module")
+def model(pictures: Path, options: SampleOptions) -> Path:
+    made = crops(demo_settings(), 48, 40, seed=1)
+    settings = ImageSettings(encoder="small", width=8, training=TrainingSettings(epochs=1))
+    learner = ImageLearner(("EGFP", "mRFP", "TL"), settings)
+    fitted = learner.fit(made.crops, made.labels, made.groups, 0)
+    folder = pictures.parent / "model"
+    save_model(fitted, folder)
+    return folder
+
+
+def test_a_model_is_asked_about_pictures(
+    model: Path, pictures: Path, options: SampleOptions
+) -> None:
+    asked = ask(Wanted(model, pictures, options, quiet=True))
+    assert asked.samples.channels == ("EGFP", "mRFP", "TL")
+    assert asked.unseen and len(asked.samples) == 48
+    assert asked.learner is None  # no settings.json beside it
+
+
+def test_challenge_writes_what_was_found_and_what_was_not_asked(
+    model: Path, pictures: Path, options: SampleOptions
+) -> None:
+    out = pictures.parent / "challenged"
+    wanted = Wanted(model, pictures, options, quiet=True)
+    told = challenge(ChallengeRequest(wanted, out, ("background.model_relies", "seeds")))
+    found = json.loads((out / "evidence.json").read_text())
+    assert [each["name"] for each in found if each["name"] == "background.model_relies"]
+    assert all(each["unit"] == "group" and each["n"] <= 12 for each in found)
+    assert "Not asked: seeds: it is not known how such a model is made" in told
+    page = (out / "report.html").read_text()
+    assert "Not asked, and why" in page and "model, challenged" in page
+
+
+def test_an_unknown_challenge_is_refused(
+    model: Path, pictures: Path, options: SampleOptions
+) -> None:
+    request = ChallengeRequest(Wanted(model, pictures, options, quiet=True), model, ("astrology",))
+    with pytest.raises(UsageError, match="unknown challenge 'astrology'"):
+        challenge(request)
+
+
+def test_every_map_on_the_page_stands_beside_its_exam(
+    model: Path, pictures: Path, options: SampleOptions
+) -> None:
+    out = pictures.parent / "explained"
+    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    methods = ("grad_cam", "occlusion")
+    told = explain(ExplainRequest(wanted, out, methods, cells=2, exam_cells=12))
+    found = json.loads((out / "evidence.json").read_text())
+    for name in methods:
+        own = [each for each in found if each["name"].startswith(f"{name}.")]
+        assert {each["name"] for each in own} >= {f"{name}.deletion", f"{name}.road"}
+        assert f"{name.replace('_', ' ')}: " in told
+    import zarr
+
+    stored = zarr.open_group(str(out / "explanations.zarr"), mode="r")
+    maps = stored["occlusion"]
+    assert maps.shape[1:] == (3, 40, 40)
+    assert len(maps.attrs["object_id"]) == len(maps.attrs["target"]) == maps.shape[0]
+    points = pd.read_parquet(out / "embeddings.parquet")
+    assert len(points) == 48 and {"object_id", "x", "y", "state"} <= set(points)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"methods": ("crystal_ball",)}, "unknown method 'crystal_ball'"),
+        ({"target": "hungry"}, "unknown class 'hungry'"),
+        ({"methods": ("grad_cam",), "layer": "nowhere"}, "nowhere"),
+        ({"baseline": "pink"}, "pink"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    model: Path, pictures: Path, options: SampleOptions, change: dict[str, object], message: str
+) -> None:
+    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    given: dict[str, object] = {"methods": ("occlusion",), "exam_cells": 8, "cells": 1, **change}
+    with pytest.raises(UsageError, match=message):
+        explain(ExplainRequest(wanted, pictures.parent / "refused", **given))  # type: ignore[arg-type]
+    assert not (pictures.parent / "refused").exists()
+
+
+def test_neither_run_nor_model(tmp_path: Path, pictures: Path, model: Path) -> None:
+    with pytest.raises(UsageError, match="neither a finished run nor a model folder"):
+        ask(Wanted(tmp_path))
+    with pytest.raises(UsageError, match="give the pictures"):
+        ask(Wanted(model))
