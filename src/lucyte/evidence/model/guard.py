@@ -87,8 +87,8 @@ def judge_one_of(
     """`judge` for one of several shortcuts tried together, of which some one falls right by chance.
 
     A failure stands where chance would do as well in fewer than ``alpha / how many`` (Bonferroni)
-    of such sets of units, both by a one-sided t of the unit means between the classes and by one of
-    the folds' AUROC against 0.5; otherwise it is inconclusive.
+    of such sets of units, by a one-sided t of the folds' AUROC against 0.5 and, with two classes,
+    also by one of the unit means between them; otherwise it is inconclusive.
 
     Parameters
     ----------
@@ -107,7 +107,9 @@ def judge_one_of(
     sizes = sorted(len(units) for units in held.values())[:2]
     t = shortcut.apart / math.sqrt(sum(1 / n for n in sizes))
     by_units = float(student.sf(t, max(1, sum(sizes) - 2)))
-    chance = max(by_units, _by_folds(shortcut.folds))
+    chance = _by_folds(shortcut.folds)
+    if len(held) == 2:
+        chance = max(chance, by_units)
     if chance < alpha / count:
         return told
     return Judgement(

@@ -12,6 +12,8 @@ BLOCK = 8
 """Side, px, of the blocks that JPEG compresses one by one."""
 CLEAREST = 3.0
 """Differences count up to so many times their median, so that a cell's outline does not decide."""
+CROWDED = 4
+"""Px per grey value from which one that no px has is not missing by chance."""
 COLUMNS = ("steps at the grid", "steps at the clearest grid", "missing grey values")
 
 
@@ -25,7 +27,8 @@ def jpeg_traces(crops: npt.NDArray[Any]) -> Floats:
 
     where the mean runs over the other phases. The first column is ``b_7`` (a picture that begins
     at a block), the second the largest ``b_j`` (a crop may begin anywhere), the third the share of
-    whole grey values between the 5th and the 95th percentile that no px has.
+    whole grey values that no px has, from the 5th percentile up as far as there are four px to each
+    value or more, so that it does not depend on the range of the cell's light.
 
     References
     ----------
@@ -57,8 +60,12 @@ def _missing(x: npt.NDArray[np.float32]) -> Floats:
     if not np.array_equal(x, np.round(x)):
         return out.mean(axis=1)
     for n, c in np.ndindex(*x.shape[:2]):
-        low, high = np.percentile(x[n, c], [5, 95]).astype(np.int64)
-        if high - low >= BLOCK:
-            held = np.unique(x[n, c])
-            out[n, c] = 1 - ((held >= low) & (held <= high)).sum() / (high - low + 1)
+        values = np.sort(x[n, c], axis=None).astype(np.int64)
+        low = values[len(values) // 20]
+        at = np.arange(low, values[-1] + 1)
+        crowded = np.searchsorted(values, at, side="right") - len(values) // 20
+        dense = np.flatnonzero(crowded >= CROWDED * (at - low + 1))
+        if len(dense) and dense[-1] >= BLOCK:
+            held = np.isin(at[: dense[-1] + 1], values)
+            out[n, c] = 1 - held.mean()
     return np.asarray(out.mean(axis=1))

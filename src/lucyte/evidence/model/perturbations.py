@@ -247,6 +247,6 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
         "JPEG", "JPEG compression", "quality", (15, 30, 50, 75, 90, 95, 101), 101, (95,), _jpeg
     ),
     Perturbation(
-        "density", "neighbours added; -1: removed", "cells", (-1, 0, 1, 2, 4), 0, (-1, 1), _density
+        "density", "neighbours added; -1: removed", "cells", (-1, 0, 1, 2, 4), 0, (-1,), _density
     ),
 )
