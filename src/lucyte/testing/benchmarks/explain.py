@@ -74,7 +74,7 @@ def candidates(model: Predictor) -> tuple[Candidate, ...]:
 def measure(
     chosen_on: int = 2,
     reported_on: int = 6,
-    training: int = 800,
+    training: int = 1200,
     testing: int = 120,
     make: Make | None = None,
 ) -> Outcome:
@@ -94,7 +94,7 @@ def measure(
     LucyteError
         No model qualifies, on either side.
     """
-    make = make or small_network(epochs=12)
+    make = make or small_network(epochs=20)
 
     def trial_of(seed: int) -> Trial:
         return try_model(make, seed, training, testing)
