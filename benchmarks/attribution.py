@@ -30,6 +30,7 @@ from lucyte.networks.image_input import fit_input
 Images = npt.NDArray[np.float32]
 CHANNELS = ("EGFP", "mRFP", "TL")
 PATCH, STRIDE = 8, 8
+CLOCK = [time.perf_counter]
 
 
 def make(encoder: str, form: str, px: int, count: int) -> tuple[ImageClassifier, Images]:
@@ -45,9 +46,9 @@ def best(act: Callable[[], object], times: int = 2) -> float:
     """Least seconds of some tries."""
     found = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = CLOCK[0]()
         act()
-        found.append(time.perf_counter() - start)
+        found.append(CLOCK[0]() - start)
     return min(found)
 
 
@@ -69,7 +70,7 @@ def captum_ms(model: ImageClassifier, crops: Images) -> dict[int, float]:
     per = model.seen.planes_per_channel
     evaluations = len(crops) * len(CHANNELS) * (crops.shape[-1] // PATCH) ** 2
     out = {}
-    for at_once in (1, 4, 16):
+    for at_once in (1, 16):
 
         def run(at_once: int = at_once) -> None:
             with torch.inference_mode():
@@ -96,7 +97,7 @@ def ours_ms(model: ImageClassifier, crops: Images) -> dict[str, float]:
     )  # fmt: skip
     cases = {
         "occlusion": (Settings(patch_px=PATCH, stride_px=STRIDE), len(CHANNELS) * squares),
-        "rise": (Settings(samples=256), 256),
+        "rise": (Settings(samples=64), 64),
         "score_cam": (Settings(), features),
     }
     out = {}
@@ -117,23 +118,30 @@ def machine() -> str:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--encoder", default="small")
     ask.add_argument("--form", default="early")
     ask.add_argument("--px", type=int, default=64)
     ask.add_argument("--crops", type=int, default=1000, help="of Grad-CAM")
     ask.add_argument("--asked", type=int, default=32, help="crops of the methods that ask")
     ask.add_argument("--threads", type=int, default=2)
+    ask.add_argument("--cpu", action="store_true", help="CPU seconds: for a busy machine")
     given = ask.parse_args()
+    CLOCK[0] = time.process_time if given.cpu else time.perf_counter
     torch.set_num_threads(given.threads)
     model, crops = make(given.encoder, given.form, given.px, given.crops)
     print(f"python benchmarks/attribution.py {' '.join(sys.argv[1:])}".rstrip())
-    print(f"{machine()}; {given.encoder}, {given.form}, {given.px} px, {len(CHANNELS)} channels")
+    print(
+        f"{machine()}, {'CPU' if given.cpu else 'wall'} time; "
+        f"{given.encoder}, {given.form}, {given.px} px, {len(CHANNELS)} channels"
+    )
     attribute(model, crops[:64], "fed", "grad_cam", Settings(keep_negative=True))
-    cam = best(lambda: attribute(model, crops, "fed", "grad_cam", Settings(keep_negative=True)))
-    both = best(lambda: forward_backward(model, crops))
+    tries = []
+    for _ in range(2):  # by turns, so that a busy machine is busy for both
+        keep = Settings(keep_negative=True)
+        cam = best(lambda keep=keep: attribute(model, crops, "fed", "grad_cam", keep), 1)
+        tries.append((cam, best(lambda: forward_backward(model, crops), 1)))
+    cam, both = (min(each) for each in zip(*tries, strict=True))
     print(f"Grad-CAM of {len(crops)} crops: {cam:.2f} s; one forward and backward: {both:.2f} s; "
           f"ratio {cam / both:.2f} (goal: at most 1.5)")  # fmt: skip
     some = crops[: given.asked]
@@ -146,7 +154,7 @@ def main() -> None:
         for method, ms in ours_ms(fast, some).items():
             print(f"{engine:14} {method:10} {ms:.4f} ms per evaluation; "
                   f"{beside[1] / ms:.1f} x captum's default, "
-                  f"{min(beside.values()) / ms:.1f} x captum's best (goal: at least 4)")  # fmt: skip
+                  f"{min(beside.values()) / ms:.1f} x captum's best (goal: 4)")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ KEEP = Settings(keep_negative=True)
 def seen(model, crops, target="b", layer=None):
     score = bind(model, target, len(crops))
     sites = find_sites(score, layer)
-    answers, slopes = look(score, sites, model.prepare(crops), np.arange(len(crops)))
+    answers, slopes, _ = look(score, sites, model.prepare(crops), np.arange(len(crops)))
     a = [as_maps(s, x).double().numpy() for s, x in zip(sites, answers, strict=True)]
     g = [as_maps(s, x).double().numpy() for s, x in zip(sites, slopes, strict=True)]
     return sites, a, g

@@ -56,12 +56,17 @@ TINY = 1e-12
 def cam(case: Case) -> Relevance:
     """The CAM of ``case.method`` as a row of the table of methods."""
     need_differentiable(case.score.model, case.method)
-    score = case.fixed()
+    # Several views are averaged before the class that comes second is known.
+    alone = case.score.turns == 1
+    score = case.score if alone else case.fixed()
     sites = find_sites(score, case.settings.layer)
     formula = FORMULAS.get(case.method)
 
+    told: list[Floats] = []
+
     def maps_of(x: Tensor, rows: Ints) -> list[Tensor]:
-        answers, slopes = look(score, sites, x, rows, slopes=formula is not None)
+        answers, slopes, logits = look(score, sites, x, rows, slopes=formula is not None)
+        told.append(logits.double().numpy())
         maps = [as_maps(site, found) for site, found in zip(sites, answers, strict=True)]
         if formula is None:
             return eigen_cams(maps)
@@ -69,6 +74,8 @@ def cam(case: Case) -> Relevance:
         return [formula(a, g) for a, g in zip(maps, ways, strict=True)]
 
     found = over_crops(case, maps_of, score.turns)
+    if alone:
+        case.told(np.concatenate(told))
     return finish(case, sites, found, "score" if formula is not None else "activity")
 
 

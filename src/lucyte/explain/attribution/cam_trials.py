@@ -55,14 +55,14 @@ def score_cam(case: Case) -> Relevance:
     sites = find_sites(score, case.settings.layer)
 
     def maps_of(x: Tensor, rows: Ints) -> list[Tensor]:
-        answers, _ = look(score, sites, x, rows, slopes=False)
+        answers, _, _ = look(score, sites, x, rows, slopes=False)
         maps = [as_maps(site, found) for site, found in zip(sites, answers, strict=True)]
         fill = case.prepared_fill(rows)
         gains = [
             _gains(score, site, own, (x, fill), rows) for site, own in zip(sites, maps, strict=True)
         ]
         weights = torch.softmax(torch.cat(gains, dim=1), dim=1)
-        own_weights = weights.split([each.shape[1] for each in gains], dim=1)
+        own_weights = torch.split(weights, [each.shape[1] for each in gains], dim=1)
         return [torch.einsum("nk,nkhw->nhw", w, a) for w, a in zip(own_weights, maps, strict=True)]
 
     # Asking the model averages its turned views already.
@@ -76,7 +76,7 @@ def ablation_cam(case: Case) -> Relevance:
     sites = find_sites(score, case.settings.layer)
 
     def maps_of(x: Tensor, rows: Ints) -> list[Tensor]:
-        answers, _ = look(score, sites, x, rows, slopes=False)
+        answers, _, _ = look(score, sites, x, rows, slopes=False)
         falls = _falls(score, sites, (x, answers), rows)
         maps = [as_maps(site, found) for site, found in zip(sites, answers, strict=True)]
         return [torch.einsum("nk,nkhw->nhw", w, a) for w, a in zip(falls, maps, strict=True)]
@@ -141,7 +141,7 @@ def _falls(
                     many = answer.repeat_interleave(len(some), dim=0)
                     if site == own:
                         # Row n * len(some) + j is crop n without map some[j].
-                        view = many.unflatten(0, (count, len(some)))
+                        view = many.view(count, len(some), *many.shape[1:])
                         for j, k in enumerate(some):
                             if many.ndim == 3:
                                 view[:, j, 1:, k] = 0  # patches; the class token is no map

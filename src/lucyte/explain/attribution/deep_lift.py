@@ -137,7 +137,7 @@ class _Rule(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, above: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, above: Tensor) -> Any:
         *given, out = ctx.saved_tensors
         half = len(out) // 2
         if ctx.alone:

@@ -204,7 +204,8 @@ def _coordinate(model: Predictor, at: int, count: int) -> Score:
     if not hasattr(model, "embed") or not isinstance(model, Differentiable):
         raise UsageError(f"{type(model).__name__} has no embedding; explain a class instead.")
     anything = np.zeros((1, len(model.channels), model.input_px, model.input_px), np.float32)
-    features = model.embed(anything).shape[1]
+    embed: Any = model.embed  # type: ignore[attr-defined]
+    features = embed(anything).shape[1]
     if not 0 <= at < features:
         raise UsageError(f"the embedding has coordinates 0 to {features - 1}, got {at}.")
     return Score(

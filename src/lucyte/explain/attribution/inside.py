@@ -144,8 +144,8 @@ def hooked(sites: Sequence[Site], change: Callable[[int, Tensor], Tensor]) -> It
 
 def look(
     score: Score, sites: Sequence[Site], x: Tensor, rows: Ints, slopes: bool = True
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Answers of the sites to prepared pictures and, if asked for, the score's slopes there.
+) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Answers of the sites to prepared pictures, if asked for the score's slopes there, and logits.
 
     The backward pass ends at the sites, and no graph is built before them.
 
@@ -161,15 +161,16 @@ def look(
         return kept[at]
 
     with frozen(score.module()) as module, hooked(sites, cut), torch.set_grad_enabled(slopes):
-        total = score.of_tensor(module(x), rows).sum()
+        told = module(x)
+        total = score.of_tensor(told, rows).sum()
     answers = [kept[k] for k in range(len(sites))]
     if not slopes:
-        return answers, []
+        return answers, [], told
     found = torch.autograd.grad(total, answers, allow_unused=True)
     for site, slope in zip(sites, found, strict=True):
         if slope is None:
             raise UsageError(f"the score does not depend on layer {site.name!r}; choose another.")
-    return [each.detach() for each in answers], list(found)
+    return [each.detach() for each in answers], list(found), told.detach()
 
 
 def as_maps(site: Site, found: Tensor) -> Tensor:
@@ -204,5 +205,5 @@ def _default(score: Score, layers: Any, stages: list[str]) -> str | None:
     shape = (1, len(model.channels), model.input_px, model.input_px)
     x = model.prepare(torch.zeros(shape).numpy())
     module = next(m for name, m in layers.items() if name.rsplit("/", 1)[-1] == stages[-1])
-    answers, _ = look(score, [Site("", (), (), module)], x, score.at[:1] * 0, slopes=False)
+    answers, _, _ = look(score, [Site("", (), (), module)], x, score.at[:1] * 0, slopes=False)
     return stages[-2] if answers[0].ndim == 3 and len(stages) > 1 else stages[-1]

@@ -208,6 +208,10 @@ class Case:
         told: Floats = self._kept["answers"]
         return told
 
+    def told(self, answers: Floats) -> None:
+        """Take answers that a method came by on its way."""
+        self._kept["answers"] = answers
+
     def fixed(self) -> Score:
         """The score against the class that comes second in the crops as they are."""
         return self.score.fixed(self.answers())
@@ -283,10 +287,9 @@ def applicable(model: Predictor) -> tuple[str, ...]:
     """Methods that a model allows, by what it is; pieces must still be given."""
     from lucyte.schema.protocols import Differentiable
 
+    layers = model.layers() if isinstance(model, Differentiable) else {}
     inside = isinstance(model, Differentiable)
-    tokens = False
-    if inside:
-        tokens = any(name.rsplit("/", 1)[-1].startswith("block") for name in model.layers())
+    tokens = any(name.rsplit("/", 1)[-1].startswith("block") for name in layers)
     return tuple(
         row.name
         for row in METHODS

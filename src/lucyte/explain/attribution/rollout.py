@@ -98,7 +98,7 @@ def _attention(block: nn.Module, query: Tensor, key: Tensor) -> Tensor:
         for module in block.modules()
         if hasattr(module, "num_attention_heads")
     )
-    q, k = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in (query, key))
+    q, k = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key))
     weights = torch.softmax(q @ k.transpose(2, 3) * q.shape[-1] ** -0.5, dim=-1)
     return weights.mean(dim=1)
 
@@ -123,7 +123,7 @@ def _named(block: nn.Module, names: tuple[str, ...]) -> nn.Module:
 
 
 def _find(block: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
-    for path, module in block.named_modules():
-        if path.rsplit(".", 1)[-1] in names:
-            return module
-    return None
+    found: list[nn.Module] = [
+        module for path, module in block.named_modules() if path.rsplit(".", 1)[-1] in names
+    ]
+    return found[0] if found else None

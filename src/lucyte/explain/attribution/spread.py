@@ -149,5 +149,5 @@ def _agreement(flat: Floats) -> float:
     if some.shape[1] < 2 or (np.ptp(some, axis=1) == 0).any():
         return float("nan")
     ranks = rankdata(some, axis=1)
-    pairs = np.corrcoef(ranks)
+    pairs = np.asarray(np.corrcoef(ranks)).reshape(len(flat), len(flat))
     return float(np.mean([pairs[i, j] for i, j in combinations(range(len(flat)), 2)]))
