@@ -16,6 +16,7 @@ from lucyte.learn.models import save_model
 from lucyte.pipeline.asked_model import Wanted, ask
 from lucyte.pipeline.challenge import ChallengeRequest, challenge
 from lucyte.pipeline.explain import ExplainRequest, explain
+from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
 from lucyte.schema.errors import UsageError
 from lucyte.simulate.crops import crops
 from lucyte.simulate.settings import demo_settings
@@ -125,3 +126,26 @@ def test_neither_run_nor_model(tmp_path: Path, pictures: Path, model: Path) -> N
         ask(Wanted(tmp_path))
     with pytest.raises(UsageError, match="give the pictures"):
         ask(Wanted(model))
+
+
+def test_a_model_is_turned_round(
+    model: Path, pictures: Path, options: SampleOptions, tmp_path: Path
+) -> None:
+    out = tmp_path / "inverse"
+    request = InverseRequest(pictures, out, options, epochs=1, quiet=True)
+    told = train_inverse(request)
+    assert "that it never saw" in told and (out / "predictions.csv").is_file()
+    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    explained = tmp_path / "explained"
+    explain(
+        ExplainRequest(
+            wanted, explained, ("gradient_x_input",), cells=1, exam_cells=12, counterfactual=out
+        )
+    )
+    found = json.loads((explained / "evidence.json").read_text())
+    judged = [each for each in found if each["name"].startswith("counterfactual.validity")]
+    assert judged and judged[0]["n"] <= 12
+    page = (explained / "report.html").read_text()
+    assert "What changed:" in page and "fig-boundary" in page
+    with pytest.raises(UsageError, match="no model that can be turned round"):
+        explain(ExplainRequest(wanted, explained, counterfactual=model))

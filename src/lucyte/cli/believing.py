@@ -13,6 +13,7 @@ from lucyte.cli.app import app
 from lucyte.cli.classifying import (
     Array,
     Axes,
+    Data,
     Fit,
     GroupColumn,
     GroupRegex,
@@ -21,7 +22,8 @@ from lucyte.cli.classifying import (
     SidePx,
     sample_reading,
 )
-from lucyte.cli.options import ChannelMap, Pages, Quiet, Seed, Select, names, next_step
+from lucyte.cli.options import ChannelMap, Out, Pages, Quiet, Seed, Select, names, next_step
+from lucyte.cli.training import training
 from lucyte.schema.errors import UsageError
 
 First = Annotated[
@@ -173,6 +175,77 @@ def challenge(
     )
     print(put(request))
     next_step(f"open {where / 'report.html'}")
+
+
+@training.command(
+    "invert",
+    short_help="Tell states apart by a network that can be turned round (counterfactuals).",
+    epilog="Example: lucyte train invert pictures/ --group-regex '(plate[0-9]+)' -o my-inverse   "
+    "then: lucyte explain my-states pictures/ --counterfactual my-inverse",
+)
+def train_invert(
+    data: Data,
+    out: Out = Path("inverse"),
+    use: Annotated[str, typer.Option(help="Channels to look at, A,B.")] = "",
+    flow: Annotated[str, typer.Option(help="i-resnet, coupling or additive.")] = "i-resnet",
+    head: Annotated[str, typer.Option(help="linear or gaussian.")] = "linear",
+    density: Annotated[
+        float, typer.Option(min=0, help="Weight of the density term; 0 leaves it out.")
+    ] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 30,
+    minutes: Annotated[float, typer.Option(min=0, help="Of training; 0: till it stops.")] = 0.0,
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    label_column: LabelColumn = "",
+    channels: ChannelMap = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    licence: Annotated[str, typer.Option(help="Of the data, for the model card.")] = "unknown",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a classifier whose answers have an inverse: what would this cell look like as ...?
+
+    Whole groups are kept back to test it. DATA may be a run.
+    """
+    from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
+
+    reading = sample_reading(
+        (channels, select, pages),
+        label_column=label_column,
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    print(
+        train_inverse(
+            InverseRequest(
+                data,
+                out,
+                reading,
+                names(use),
+                "invert",
+                flow=flow,
+                head=head,
+                density=density,
+                epochs=epochs,
+                minutes=minutes,
+                licence=licence,
+                seed=seed,
+                quiet=quiet,
+            )
+        )
+    )
+    next_step(f"lucyte explain MODEL {shlex.quote(str(data))} --counterfactual {out}")
 
 
 def _claims(

@@ -2,35 +2,244 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from lucyte.explain.counterfactual.changes import change_words, feature_tables
+from lucyte.explain.counterfactual.closed_form import Counterfactuals, counterfactual
+from lucyte.explain.counterfactual.measures import accepted, validity_finding
+from lucyte.explain.counterfactual.paths import film_strips
+from lucyte.explain.counterfactual.plane import class_plane
+from lucyte.learn.feature_predictor import measure_inside
+from lucyte.learn.models import load_model
+from lucyte.networks.input_match import fit_side
+from lucyte.networks.invertible_classifier import InvertibleClassifier
 from lucyte.pipeline.asked_model import AskedModel
-from lucyte.report.section import Section
+from lucyte.report.counterfactual import Plane, Strip
+from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
+from lucyte.schema.plan import MeasureSettings
+from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.schema.samples import Samples
+
+MOST_ON_PLANE = 400
+STEPS = 7
 
 
 @dataclass(frozen=True)
 class Otherwise:
-    """Counterfactuals for a page; a section of None where no model can make any.
+    """Counterfactuals for a page; nothing where no model can make any.
 
     Attributes
     ----------
-    section : Section or None
+    strips : tuple of Strip
+    plane : Plane or None
     findings : tuple of Finding
     notes : tuple of str
     """
 
-    section: Section | None = None
+    strips: tuple[Strip, ...] = ()
+    plane: Plane | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Outlined:
+    """A judge that needs the cells' masks, and finds them in the counterfactuals' order."""
+
+    judge: Predictor
+    masks: npt.NDArray[np.bool_]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.judge.classes
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(name for name in self.judge.channels if name != MASK_CHANNEL)
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        return self.judge.pixel_size_um
+
+    @property
+    def input_px(self) -> int:
+        return self.judge.input_px
+
+    def logits(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Logits of the crops with their masks put in."""
+        if MASK_CHANNEL not in self.judge.channels:
+            return self.judge.logits(crops)
+        at = self.judge.channels.index(MASK_CHANNEL)
+        mask = self.masks.astype(crops.dtype)
+        return self.judge.logits(np.insert(crops, at, mask, axis=1))
+
+
 def imagine(
-    folder: Path | None, asked: AskedModel, samples: Samples, masks: npt.NDArray[np.bool_]
+    folder: Path | None,
+    asked: AskedModel,
+    samples: Samples,
+    masks: npt.NDArray[np.bool_],
+    shown: npt.NDArray[np.int64],
 ) -> Otherwise:
-    return Otherwise()
+    """Each cell in the class that it is nearest to but its own.
+
+    Parameters
+    ----------
+    folder : Path or None
+        A model that can be turned round; None: the model asked about, if it can.
+    asked : AskedModel
+        Judges what was made, where it is another model.
+    samples : Samples
+    masks : bool array N Y X
+    shown : int array
+        Rows whose film strips a person sees; all of them are judged.
+
+    Raises
+    ------
+    UsageError
+        A model of another kind, or channels that the samples lack.
+    """
+    model = asked.model if folder is None else load_model(folder)
+    if not isinstance(model, InvertibleClassifier):
+        if folder is None:
+            return Otherwise()
+        raise UsageError(
+            f"{folder}: is no model that can be turned round; make one with: "
+            "lucyte train invert DATA -o MODEL"
+        )
+    crops = fit_side(samples.for_channels(model.channels), model.input_px, known=True)
+    inside = fit_side(masks[:, None], model.input_px, known=True)[:, 0]
+    made, order = _all(model, crops)
+    judge = _Outlined(asked.model, masks[order]) if folder is not None else None
+    findings, notes = [], []
+    if judge is None:
+        notes.append(
+            "The counterfactuals were judged by no other model: ask another model with "
+            "--counterfactual to have them judged."
+        )
+    elif judge.input_px != model.input_px:
+        notes.append(
+            f"The counterfactuals are {model.input_px} px and the model that would judge them "
+            f"takes {judge.input_px} px, so they were not judged."
+        )
+    else:
+        findings += _judged(judge, made, order, samples)
+    words = _words(made, order, inside, model)
+    strips = [_strip(model, crops, samples, made, words, k, order) for k in shown.tolist()]
+    return Otherwise(tuple(strips), _plane(model, crops, samples), tuple(findings), tuple(notes))
+
+
+def _all(
+    model: InvertibleClassifier, crops: npt.NDArray[Any]
+) -> tuple[list[Counterfactuals], npt.NDArray[np.int64]]:
+    """Counterfactuals by target, and the rows of the samples in their order."""
+    logits = model.logits(crops)
+    own = logits.argmax(axis=1)
+    logits[np.arange(len(own)), own] = -np.inf
+    nearest = logits.argmax(axis=1)
+    made, order = [], []
+    for target in np.unique(nearest):
+        rows = np.flatnonzero(nearest == target)
+        made.append(counterfactual(model, crops[rows], model.classes[target]))
+        order.append(rows)
+    return made, np.concatenate(order)
+
+
+def _judged(
+    judge: _Outlined,
+    made: Sequence[Counterfactuals],
+    order: npt.NDArray[np.int64],
+    samples: Samples,
+) -> list[Finding]:
+    """Does the model that was asked about see what the other one made? One Finding per target."""
+    out, at = [], 0
+    for each in made:
+        rows = order[at : at + len(each)]
+        own = replace(judge, masks=judge.masks[at : at + len(each)])
+        at += len(each)
+        if each.target in judge.classes:
+            groups = [samples.groups[k] for k in rows]
+            told = validity_finding(accepted(own, each), groups, samples.unit, each.target)
+            more = len(made) > 1
+            out.append(replace(told, name=f"{told.name}.{each.target}" if more else told.name))
+    return out
+
+
+def _words(
+    made: Sequence[Counterfactuals],
+    order: npt.NDArray[np.int64],
+    masks: npt.NDArray[np.bool_],
+    model: InvertibleClassifier,
+) -> dict[int, str]:
+    """What changed in each cell, in the units of the feature table."""
+    light = [name for name in model.channels if not name.startswith("mask:")]
+
+    def measure(crops: npt.NDArray[Any], inside: npt.NDArray[np.bool_]) -> pd.DataFrame:
+        return measure_inside(crops, inside, light, MeasureSettings())
+
+    out: dict[int, str] = {}
+    at = 0
+    for each in made:
+        rows = order[at : at + len(each)]
+        at += len(each)
+        before, after = feature_tables(each, masks[rows], measure)
+        spread = before.std()
+        for k, row in enumerate(rows.tolist()):
+            out[row] = change_words(before.iloc[k], after.iloc[k], spread)
+    return out
+
+
+def _strip(
+    model: InvertibleClassifier,
+    crops: npt.NDArray[Any],
+    samples: Samples,
+    made: Sequence[Counterfactuals],
+    words: dict[int, str],
+    row: int,
+    order: npt.NDArray[np.int64],
+) -> Strip:
+    place = int(np.flatnonzero(order == row)[0])
+    for each in made:
+        if place < len(each):
+            break
+        place -= len(each)
+    path = film_strips(model, crops[[row]], each.target, STEPS)
+    light = [k for k, name in enumerate(model.channels) if not name.startswith("mask:")]
+    return Strip(
+        object_id=samples.names[row],
+        where=samples.levels.get("well", samples.groups)[row],
+        source=each.sources[place],
+        target=each.target,
+        channels=tuple(model.channels[k] for k in light),
+        images=path.images[0][:, light],
+        probability=tuple(float(p) for p in path.probability[0]),
+        changed=words[row],
+        said=each.said(place),
+        far=bool(each.far[place]),
+    )
+
+
+def _plane(model: InvertibleClassifier, crops: npt.NDArray[Any], samples: Samples) -> Plane | None:
+    """The plane through the means of the classes, with the cells on it."""
+    counts = pd.Series(samples.labels).value_counts()
+    names = [str(name) for name in counts.index if name in model.classes][:3]
+    if len(names) < 2 or len(crops) < 3:
+        return None
+    rows = np.arange(len(crops))[:MOST_ON_PLANE]
+    found = class_plane(model, crops[rows], tuple(sorted(names)))
+    return Plane(
+        found.probability,
+        (found.across, found.up),
+        found.cells,
+        tuple(samples.labels[k] for k in rows),
+        found.classes,
+        found.anchors,
+    )

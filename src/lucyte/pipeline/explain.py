@@ -148,7 +148,8 @@ def explain(request: ExplainRequest) -> str:
             cells.shown,
             [each.explanations(cells.samples.names) for each in found],
         ),
-        strips=otherwise.section,
+        strips=otherwise.strips,
+        plane=otherwise.plane,
         embedding=places.embedding,
         shares=_shares(found),
         unit=asked.samples.unit,
@@ -251,7 +252,7 @@ def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherw
     """Counterfactuals of the cells that are shown, where a model can make some."""
     folder = request.counterfactual
     with step("Imagining", 1, quiet=request.wanted.quiet) as done:
-        made = imagine(folder, asked, cells.samples.take(cells.shown), cells.masks[cells.shown])
+        made = imagine(folder, asked, cells.samples, cells.masks, cells.shown)
         done()
     return made
 

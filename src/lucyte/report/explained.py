@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from lucyte.report.content import Embedding, ExplainedCell, ReportContent, StatesInfo
+from lucyte.report.counterfactual import Plane, Strip, counterfactual_section
 from lucyte.report.document import content_of, document, head, how_section
 from lucyte.report.embedding import embedding_section
 from lucyte.report.explanations import explanations_section
@@ -47,9 +48,9 @@ class ExplainedContent:
         Exams.
     cells : tuple of ExplainedCell
     shares : tuple of ChannelShare
-    strips : Section or None
+    strips : tuple of Strip
         Counterfactuals.
-    why_no_strips : str
+    plane : Plane or None
     embedding : Embedding or None
     unit : str
         What independent units are called.
@@ -64,7 +65,8 @@ class ExplainedContent:
     findings: tuple[Finding, ...]
     cells: tuple[ExplainedCell, ...]
     shares: tuple[ChannelShare, ...] = ()
-    strips: Section | None = None
+    strips: tuple[Strip, ...] = ()
+    plane: Plane | None = None
     embedding: Embedding | None = None
     unit: str = "well"
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +90,7 @@ def render_explained(content: ExplainedContent) -> str:
         findings_section(report),
         explanations_section(report, figures),
         _shares(content),
-        content.strips or _no_strips(),
+        counterfactual_section(content.strips, content.plane, content.findings, figures),
         embedding_section(report, figures),
         _absent(content),
         how_section(content.command, content.notes, dict(content.facts)),
@@ -127,14 +129,6 @@ def _shares(content: ExplainedContent) -> Section:
         return Section("channels", title, absent=why)
     caption = "Share of what speaks for the answer, by channel; mean over the examined cells"
     return Section("channels", title, table(rows, caption, False), link="Channels")
-
-
-def _no_strips() -> Section:
-    words = (
-        "No counterfactuals: they need a model that can be turned round. Train one with "
-        "lucyte train invert, and give it with --counterfactual."
-    )
-    return Section("counterfactuals", "What would it look like?", absent=words)
 
 
 def _absent(content: ExplainedContent) -> Section:
