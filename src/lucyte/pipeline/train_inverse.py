@@ -1,4 +1,4 @@
-"""``lucyte train invert`` and ``autoencode``: models that can be turned round, tested, on a card."""
+"""Training of models that can be turned round: whole groups train, others test, a card says so."""
 
 from __future__ import annotations
 
