@@ -16,8 +16,9 @@ CELLULAR = {"EGFP", "mRFP", "TL"}
 def choose_objects(first: Field, layout: str) -> list[ObjectSettings]:
     """Starter settings, each choice written out where a person sees and can change it.
 
-    Cells of CELLULAR's merged pictures are found with the shipped model ``cellular``; everything
-    else by thresholds. Nuclei are found better, and more slowly, with ``model = "nuclei"``.
+    Cells of CELLULAR's merged pictures are found with the shipped model ``cellular``, nuclei of a
+    channel that is called by a nuclear stain with ``nuclei``; everything else by thresholds, and
+    nuclei in stacks too, for which the model takes minutes.
 
     Parameters
     ----------
@@ -30,7 +31,15 @@ def choose_objects(first: Field, layout: str) -> list[ObjectSettings]:
     chosen = list(default_objects(first.channels, look))
     if layout == "cellular-merged" and set(first.channels) >= CELLULAR:
         return [ObjectSettings(kind="cell", method="network", model="cellular")]
-    return chosen
+    if first.z_planes > 1:
+        return chosen
+    return [_by_network(each) if each.kind == "nucleus" else each for each in chosen]
+
+
+def _by_network(settings: ObjectSettings) -> ObjectSettings:
+    if settings.method != "threshold" or len(settings.channels) != 1:
+        return settings
+    return settings.model_copy(update={"method": "network", "model": "nuclei"})
 
 
 def _frame(first: Field) -> xr.DataArray | None:
