@@ -222,13 +222,13 @@ def _examine(
     settings = Settings(baseline=request.baseline, layer=request.layer, seed=request.wanted.seed)
 
     def again(model: Any, crops: npt.NDArray[Any], targets: Sequence[str]) -> Any:
-        return attribute(model, crops, targets, relevance.method, settings).maps
+        return _planes(attribute(model, crops, targets, relevance.method, settings))
 
     case = Examined(
         method=relevance.method,
         predictor=asked.model,
         crops=cells.crops,
-        maps=relevance.maps,
+        maps=_planes(relevance),
         masks=cells.masks,
         groups=cells.samples.groups,
         targets=cells.targets,
@@ -246,6 +246,12 @@ def _examine(
     except UsageError as error:
         absent[f"exams of {relevance.method}"] = str(error)
         return []
+
+
+def _planes(found: Relevance) -> npt.NDArray[np.float64]:
+    """Maps as exams take them: one plane where the network joins all channels at once."""
+    whole: npt.NDArray[np.float64] = found.maps.sum(axis=1, keepdims=True)
+    return whole if len(found.joined) == found.maps.shape[1] else found.maps
 
 
 def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherwise:

@@ -95,6 +95,8 @@ def segment_images(
         f"Found {found}. Wrote {out / 'labels'}, {out / 'objects.parquet'} and "
         f"{out / 'overview.png'}."
     ]
+    if all(each.method == "threshold" for each in given.plan.segment.objects):
+        lines.append("  By thresholds. Nuclei of one stain are found better with --model nuclei.")
     return "\n".join(lines + [f"  {each}" for each in problems])
 
 
