@@ -3,7 +3,8 @@
 Reads the merged pictures of ../shared/data/cellular (or LUCYTE_DATA) at half size, takes boxes for
 cells (an ellipse in each box for its outline) and wells as units (3 fed, 3 starved), and prints
 the background Findings. Nothing is asserted. Two numbers may follow: side of a cell's crop and of
-a cell-free place, px at half size (64 and the same; 96 32 shows whole cells).
+a cell-free place, px at half size (64 and the same; 96 32 shows whole cells). A third word, times,
+prints instead what each nested input tells at every time point, wells unseen.
 """
 
 from __future__ import annotations
@@ -162,7 +163,25 @@ def show(finding: Finding) -> None:
             print("       ", cells)
 
 
-def main(px: int = 64, place_px: int | None = None) -> None:
+def by_time(crops: CropSet, places: CropSet) -> pd.DataFrame:
+    """AUROC of every nested input, wells held out: all time points together, and one by one.
+
+    Wells are one plate of one day, so the biological n is 1 whatever the table says.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    times = [int(t) for t in np.unique(crops.time_index)]
+    for t in [None, *times]:
+        some = crops if t is None else crops.take(crops.time_index == t)
+        empty = places if t is None else places.take(places.time_index == t)
+        found = data_permit(some, CropLearner(), Retraining(), empty)
+        told = {str(row["input"]): row for row in found[0].details["inputs"]}
+        name = "all" if t is None else f"t{t}"
+        rows[name] = {key: float(row["auroc"]) for key, row in told.items()}
+        rows[name] |= {"cells": len(some), "wells": len(set(some.groups))}
+    return pd.DataFrame(rows).T
+
+
+def main(px: int = 64, place_px: int | None = None, *, times: bool = False) -> None:
     """Cut, ask, print."""
     start = time.perf_counter()
     root = Path(os.environ.get("LUCYTE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -177,6 +196,9 @@ def main(px: int = 64, place_px: int | None = None) -> None:
     both = join([crops, empty]) if px == empty.crop_px else crops
     print(pd.crosstab([*crops.groups, *empty.groups], [*crops.kind, *empty.kind]))
     print(f"cells {px} px, places {empty.crop_px} px (half size)")
+    if times:
+        print(by_time(crops, empty).round(2).to_string())
+        return
     print(f"cut in {time.perf_counter() - start:.0f} s")
     for finding in data_permit(crops, CropLearner(), Retraining(), empty):
         show(finding)
@@ -191,4 +213,5 @@ def main(px: int = 64, place_px: int | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(each) for each in sys.argv[1:3]))
+    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
+    main(*numbers[:2], times="times" in sys.argv[1:])

@@ -17,6 +17,7 @@ from lucyte.io.write_table import write_parquet
 from lucyte.learn.votes import vote
 from lucyte.networks.abstention import UNKNOWN
 from lucyte.networks.engine import choose_engine
+from lucyte.networks.half_precision import LOOKED_AT, halved
 from lucyte.networks.image_classifier import KIND, ImageClassifier
 from lucyte.networks.input_match import match_input
 from lucyte.networks.model_folder import Card, read_folder
@@ -86,6 +87,9 @@ def classify_pictures(request: ClassifyRequest) -> str:
         samples = replace(samples, pixel_size_um=request.pixel_size_um)
     _refuse_fields(model, samples, request.data)
     warnings = warned(model, stored.card, samples)
+    if request.engine == "auto":
+        model, note = halved(model, _some(model, samples), len(samples))
+        warnings = (*warnings, note) if note else warnings
     logits = _answer(model, samples, quiet=request.quiet)
     table = state_table(model, logits, samples)
     request.out.mkdir(parents=True, exist_ok=True)
@@ -131,6 +135,12 @@ def warned(model: ImageClassifier, card: Card, samples: Samples) -> tuple[str, .
     some = samples.take(sorted(rows))
     tested, ranges = card.tested_conditions, card.intensity_range
     return match_input(model, some, intensity_range=ranges, tested=tested)[1]
+
+
+def _some(model: ImageClassifier, samples: Samples) -> npt.NDArray[Any]:
+    """Crops from the whole of the samples, as the model takes them."""
+    rows = np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(int))
+    return match_input(model, samples.take(rows))[0]
 
 
 def _answer(model: ImageClassifier, samples: Samples, *, quiet: bool) -> npt.NDArray[np.float64]:
