@@ -147,5 +147,6 @@ def test_a_model_is_turned_round(
     assert judged and judged[0]["n"] <= 12
     page = (explained / "report.html").read_text()
     assert "What changed:" in page and "fig-boundary" in page
+    assert sorted(path.suffix for path in (explained / "films").iterdir()) == [".gif", ".gif"]
     with pytest.raises(UsageError, match="no model that can be turned round"):
         explain(ExplainRequest(wanted, explained, counterfactual=model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_maps import write_relevance
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
 from lucyte.report.explained_cells import explained_cells
+from lucyte.report.film_strip import write_film
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
@@ -136,6 +138,7 @@ def explain(request: ExplainRequest) -> str:
     request.out.mkdir(parents=True, exist_ok=True)
     write_relevance(request.out / "explanations.zarr", found, cells.samples.names)
     places.write(request.out / "embeddings.parquet")
+    _write_films(request.out / "films", otherwise)
     write_json(request.out / "evidence.json", write_ledger(ordered(findings)))
     content = ExplainedContent(
         title=f"{asked.name}, explained",
@@ -261,6 +264,18 @@ def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherw
         made = imagine(folder, asked, cells.samples, cells.masks, cells.shown)
         done()
     return made
+
+
+def _write_films(folder: Path, otherwise: Otherwise) -> None:
+    """A GIF per counterfactual that is shown, numbered as on the page."""
+    if not otherwise.strips:
+        return
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.gif"):
+        old.unlink()
+    for number, strip in enumerate(otherwise.strips, start=1):
+        name = f"{number:02d}_{strip.source}_to_{strip.target}.gif"
+        write_film(str(folder / re.sub(r"[^\w.-]+", "_", name)), strip.images)
 
 
 def _map(asked: AskedModel, request: ExplainRequest) -> CellMap:
