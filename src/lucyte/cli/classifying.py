@@ -93,6 +93,12 @@ def train_classify(
         int, typer.Option(min=0, help="Side the network sees; default the samples' own.")
     ] = 0,
     patch_px: PatchPx = 0,
+    patch_sizes: Annotated[
+        str, typer.Option(help="Several sides, A,B,C: a model each and the curve.")
+    ] = "",
+    rotate_deg: Annotated[
+        float, typer.Option(help="Turn whole stacks first: do answers hang on where cuts fall?")
+    ] = 0.0,
     patch_overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Of patches.")] = 0.0,
     min_foreground: Annotated[
         float, typer.Option(min=0, max=1, help="Sparser patches are dropped.")
@@ -138,16 +144,19 @@ def train_classify(
         array=array,
         axes=axes,
     )
-    patches = None
-    if patch_px:
+    patches, sizes = None, [_side(each) for each in names(patch_sizes)]
+    if patch_px or sizes:
         patches = PatchSettings(
-            side_px=patch_px,
+            side_px=patch_px or sizes[0],
+            angle_deg=rotate_deg,
             overlap=patch_overlap,
             min_foreground=min_foreground,
             exclude=names(exclude_channel),
         )
-    elif exclude_channel or patch_overlap:
-        raise UsageError("--exclude-channel and --patch-overlap are of stacks; give --patch-px.")
+    elif exclude_channel or patch_overlap or rotate_deg:
+        raise UsageError(
+            "--exclude-channel, --patch-overlap and --rotate-deg are of stacks; give --patch-px."
+        )
     request = ClassifierRequest(
         data=data,
         out=out,
@@ -174,8 +183,20 @@ def train_classify(
         command=shlex.join(["lucyte", *sys.argv[1:]]),
         quiet=quiet,
     )
+    if sizes:
+        from lucyte.pipeline.patch_sizes import train_sizes
+
+        print(train_sizes(request, sizes))
+        next_step(f"open {out / 'patch_sizes.png'}")
+        return
     print(train_classifier(request))
     next_step(f"open {out / 'report.html'}")
+
+
+def _side(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise UsageError(f"--patch-sizes: write sides in px, e.g. 200,350,500; got {text!r}.")
+    return int(text)
 
 
 @app.command(epilog="Example: lucyte classify pictures/ -o out --model my-states")

@@ -36,6 +36,8 @@ Floats = npt.NDArray[np.float64]
 GOAL = 3.0
 SAMPLES = 256
 """Random masks per cell of RISE."""
+FIRST_SEED = 100
+"""Seeds below were looked at while the benchmark was made; what is reported starts here."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def candidates(model: Predictor) -> tuple[Candidate, ...]:
 
 
 def measure(
-    chosen_on: int = 2,
+    chosen_on: int = 6,
     reported_on: int = 6,
     training: int = 1200,
     testing: int = 120,
@@ -99,8 +101,8 @@ def measure(
     def trial_of(seed: int) -> Trial:
         return try_model(make, seed, training, testing)
 
-    first = qualified(trial_of, chosen_on, 0)
-    second = qualified(trial_of, reported_on, len(first))
+    first = qualified(trial_of, chosen_on, FIRST_SEED)
+    second = qualified(trial_of, reported_on, FIRST_SEED + len(first))
     trials = [*first, *second]
     fit = [[t for t in part if t.qualifies] for part in (first, second)]
     if not all(fit):
