@@ -58,7 +58,7 @@ def _missing(x: npt.NDArray[np.float32]) -> Floats:
     """Share of grey values that are skipped; 0 where values are no whole numbers."""
     out = np.zeros(x.shape[:2])
     if not np.array_equal(x, np.round(x)):
-        return out.mean(axis=1)
+        return np.zeros(len(x))
     for n, c in np.ndindex(*x.shape[:2]):
         values = np.sort(x[n, c], axis=None).astype(np.int64)
         low = values[len(values) // 20]
