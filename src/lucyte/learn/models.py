@@ -59,6 +59,12 @@ KINDS = (
         "InvertibleClassifier",
         "a network of images that can be undone, for counterfactuals",
     ),
+    ModelKind(
+        "autoencoder",
+        "lucyte.networks.autoencoder",
+        "Autoencoder",
+        "a variational autoencoder whose first latents say the class",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from lucyte.explain.counterfactual.crossing import crossing
-from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.explain.counterfactual.walked import Walked
 from lucyte.schema.errors import UsageError, unknown
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ class Counterfactuals:
 
 
 def counterfactual(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     target: str,
     how: str | float | Sequence[float] = "convincing",
@@ -109,7 +109,7 @@ def counterfactual(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         Raw units, in the model's channels.
     target : str
@@ -151,7 +151,7 @@ def counterfactual(
 
 
 def against_control(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     labels: Sequence[str],
     control: str,
@@ -161,7 +161,7 @@ def against_control(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
     labels : sequence of N str
     control : str
@@ -186,9 +186,7 @@ def against_control(
     return {name: counterfactual(model, crops[rows], name, how) for name in others}
 
 
-def possible(
-    model: InvertibleClassifier, crops: npt.NDArray[Any], z: Tensor
-) -> tuple[npt.NDArray[Any], Floats]:
+def possible(model: Walked, crops: npt.NDArray[Any], z: Tensor) -> tuple[npt.NDArray[Any], Floats]:
     """Latents as crops that could have been taken, and the share of px that had to be clipped.
 
     Light is not below 0 (or the lowest value of training, where that is) nor above what the type
@@ -197,7 +195,7 @@ def possible(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         The originals.
     z : Tensor N C H W
@@ -222,12 +220,12 @@ def possible(
     return images, impossible.sum(axis=(1, 2, 3)) / np.maximum(counted, 1)
 
 
-def _share(model: InvertibleClassifier, z: Tensor, q: int) -> Floats:
+def _share(model: Walked, z: Tensor, q: int) -> Floats:
     told: Floats = model.calibration.probabilities(model.latent_logits(z))[:, q]
     return told
 
 
-def _beyond(model: InvertibleClassifier, images: npt.NDArray[Any]) -> Floats:
+def _beyond(model: Walked, images: npt.NDArray[Any]) -> Floats:
     parts = []
     for name in model.seen.light:
         low, high = model.intensity_range.get(name, (-np.inf, np.inf))

@@ -39,7 +39,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.explain.counterfactual.walked import Walked
 from lucyte.schema.errors import UsageError, unknown
 
 Floats = npt.NDArray[np.float64]
@@ -102,7 +102,7 @@ class Crossing:
 
 
 def crossing(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     target: str,
     direction: str = "means",
@@ -111,7 +111,7 @@ def crossing(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         Raw units, in the model's channels.
     target : str
@@ -148,9 +148,7 @@ def crossing(
     return Crossing(z, delta, sources, target, boundary, answers == q)
 
 
-def _way(
-    model: InvertibleClassifier, z: Tensor, between: tuple[int, int], direction: str
-) -> Tensor:
+def _way(model: Walked, z: Tensor, between: tuple[int, int], direction: str) -> Tensor:
     p, q = between
     for k in between:
         if not np.isfinite(model.centres[k]).all():

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lucyte.explain.counterfactual.closed_form import possible
 from lucyte.explain.counterfactual.crossing import crossing
-from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.explain.counterfactual.walked import Walked
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class FilmStrips:
 
 
 def film_strips(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     target: str,
     steps: int = 7,
@@ -57,7 +57,7 @@ def film_strips(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         Raw units, in the model's channels.
     target : str

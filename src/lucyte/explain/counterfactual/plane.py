@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.explain.counterfactual.walked import Walked
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ class DecisionPlane:
 
 
 def class_plane(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     classes: tuple[str, ...] | None = None,
 ) -> DecisionPlane:
@@ -66,7 +66,7 @@ def class_plane(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         Real cells to be placed on it; three or more.
     classes : tuple of str, optional
@@ -91,7 +91,7 @@ def class_plane(
 
 
 def cell_plane(
-    model: InvertibleClassifier,
+    model: Walked,
     crops: npt.NDArray[Any],
     three: tuple[int, int, int],
     names: tuple[str, str, str] = ("cell 1", "cell 2", "cell 3"),
@@ -100,7 +100,7 @@ def cell_plane(
 
     Parameters
     ----------
-    model : InvertibleClassifier
+    model : InvertibleClassifier or Autoencoder
     crops : array N C Y X
         Real cells to be placed on it, the three among them.
     three : tuple of int
@@ -120,7 +120,7 @@ def cell_plane(
 
 
 def _plane(
-    model: InvertibleClassifier, crops: npt.NDArray[Any], points: Floats, names: tuple[str, ...]
+    model: Walked, crops: npt.NDArray[Any], points: Floats, names: tuple[str, ...]
 ) -> DecisionPlane:
     if len(crops) < 3:
         raise UsageError(f"a plane needs three cells or more to be laid, got {len(crops)}.")
@@ -169,9 +169,7 @@ def _axes(points: Floats, cells: Floats) -> Floats:
     return np.stack([first, second / np.linalg.norm(second)])
 
 
-def _probability(
-    model: InvertibleClassifier, origin: Floats, axes: Floats, across: Floats, up: Floats
-) -> Floats:
+def _probability(model: Walked, origin: Floats, axes: Floats, across: Floats, up: Floats) -> Floats:
     """Closed form: the logits are linear, so no latent of the grid is ever built."""
     shape = model.plan.shape
     corner = torch.from_numpy(np.stack([origin, *axes]).reshape(3, *shape))
