@@ -53,6 +53,11 @@ ROWS: tuple[Row, ...] = (
         "attribution methods on models whose reasons are known: true spots against decoys",
         "maps that know nothing of the model",
     ),
+    Row(
+        "evidence",
+        f"{HOME}.evidence",
+        "challenges of a model on planted shortcuts and on shams (a small round of the matrix)",
+    ),
     Row("simulate", f"{HOME}.simulate", "a 5-frame field of 2048x2048 px with 250 cells"),
 )
 PAGE_HEAD = """\

@@ -1,0 +1,36 @@
+"""The matrix of docs/challenge-matrix.md: shortcuts against challenges, and false alarms.
+
+    python benchmarks/evidence.py --worlds 50 --log evidence.jsonl [--processes 2] [--first 0]
+
+Each world is a line of the log; the same command goes on where it was stopped. --first gives
+the seed of the first round. --worlds 0 only prints what the log holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lucyte.testing.benchmarks.evidence import jobs, read_log, report, run
+
+
+def main() -> None:
+    """Run what is missing, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, required=True, help="rounds: worlds of each shortcut")
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
+    given = parser.parse_args()
+
+    def told(done: int, of: int) -> None:
+        print(f"{done}/{of}", end="\r", file=sys.stderr, flush=True)
+
+    if given.worlds:
+        run(list(jobs(given.worlds, given.first)), given.log, given.processes, told)
+    print(report(read_log(given.log)))
+
+
+if __name__ == "__main__":
+    main()
