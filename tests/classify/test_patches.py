@@ -68,6 +68,20 @@ def test_thresholds_are_those_of_scikit_image(dtype: Any) -> None:
             assert ours == pytest.approx(threshold_otsu(pixels[c]), rel=1e-6)
 
 
+def test_the_brightest_of_all_planes_is_one_plane_to_cut() -> None:
+    pixels = stack()
+    cut = PatchSettings(30, min_foreground=0.0, planes="max", exclude=("dna",))
+    got = score_patches(image(pixels), "s", cut)
+    flat = pixels[:2].max(axis=1)
+    assert got.thresholds["mito"] == pytest.approx(threshold_otsu(flat[0]), rel=1e-6)
+    assert got.table["z"].unique().tolist() == [0] and len(got.table) == 2 * 3
+    patches = cut_patches(image(pixels), got, cut)
+    assert patches.shape == (6, 2, 30, 30) and patches.dtype == np.uint16
+    assert np.array_equal(patches[4], flat[:, 30:60, 30:60])
+    with pytest.raises(UsageError, match="unknown choice of planes 'mx', did you mean 'max'"):
+        PatchSettings(planes="mx")  # type: ignore[arg-type]
+
+
 def test_a_stack_of_one_value_has_no_foreground() -> None:
     got = score_patches(image(np.full((1, 2, 40, 40), 7, np.uint16)), "s", PatchSettings(20))
     assert got.thresholds == {"mito": 7.0}

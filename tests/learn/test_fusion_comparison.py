@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from scipy.special import log_softmax
 
 from lucyte.learn.fusion_comparison import Entry, compare_fusion, plan_entries
 from lucyte.learn.image_augment import AugmentSettings
@@ -42,8 +43,34 @@ def test_the_carrier_is_named():
     assert late.parameters == 3 * found.find("single A").parameters
     carriers = found.carriers().set_index("channel")
     assert carriers["loss_without"].idxmax() == "B" and carriers.loc["B", "low"] > 0
+    assert carriers["loss_exchanged"].idxmax() == "B" and carriers.loc["B", "exchanged_low"] > 0
+    assert abs(carriers.loc["A", "loss_exchanged"]) < 0.15
     assert found.protocol.endswith("30.0 s per encoder and fold")  # 600 / (2 folds x 10 encoders)
     assert any("late" in line or "intermediate" in line for line in told)
+
+
+def test_parts_are_voted_up_to_their_source_before_anything_is_counted():
+    samples = stripes(channels=("A", "B"), carrier="B", px=12)
+    # Every two samples of a class and group are one stack.
+    seen: dict[tuple[str, str], int] = {}
+    sources = []
+    for label, group in zip(samples.labels, samples.groups, strict=True):
+        seen[label, group] = seen.get((label, group), -1) + 1
+        sources.append(f"{group}-{label}-{seen[label, group] // 2}")
+    parts = replace(samples, sources=tuple(sources))
+    short = replace(QUICK, training=replace(QUICK.training, epochs=2))
+    found = compare_fusion(parts, short, folds=2, every_combination=False)
+    for each in found.trained:
+        assert each.parts is not None and each.parts.names == samples.names
+        assert each.result.names == tuple(sorted(set(sources)))
+        place = {name: k for k, name in enumerate(each.result.names)}
+        first = each.result.names[0]
+        rows = [k for k, name in enumerate(sources) if name == first]
+        told = log_softmax(each.parts.logits[rows], axis=1).mean(axis=0)
+        assert each.result.logits[place[first]] == pytest.approx(log_softmax(told))
+        assert {each.parts.fold[k] for k in rows} == {each.result.fold[place[first]]}
+    assert (found.frame()["samples"] == len(set(sources))).all()
+    assert len(set(sources)) < len(samples), "test invalid: nothing was voted"
 
 
 def test_entries_and_what_is_refused():

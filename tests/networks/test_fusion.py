@@ -40,6 +40,22 @@ def test_every_encoder_takes_any_channels_and_learns(name):
     assert list(seen) == list(encoder.layers())
 
 
+def test_pooled_features_of_sparse_pictures_vary_as_much_as_those_of_full_ones():
+    torch.manual_seed(0)
+    encoder = build_encoder("small", 1, 32, width=8).train()
+    sparse = torch.zeros(16, 1, 32, 32)
+    for k in range(16):
+        sparse[k, 0, k : k + 2, 3:5] = 1.0
+    before = encoder.body(sparse).mean(dim=(2, 3))
+    assert before.std(dim=0).median() < 0.1, "test invalid: the features vary already"
+    after = encoder(sparse)
+    # Both divide by the deviation over the batch, up to the smallest that is taken for one.
+    spread = before.var(dim=0, unbiased=False)
+    wanted = (spread / (spread + 1e-5)).sqrt()
+    assert torch.allclose(after.std(dim=0, unbiased=False), wanted, atol=1e-4)
+    assert torch.allclose(after.mean(dim=0), torch.zeros(32), atol=1e-4)
+
+
 def test_each_channel_has_its_own_encoder_and_sees_only_its_own():
     plan = NetworkPlan("intermediate", "small", ("a", "b"), 2, 16, 3, width=8, dropout=0)
     network = build_network(plan).eval()

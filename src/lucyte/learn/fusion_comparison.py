@@ -9,6 +9,10 @@ Parts of one source (patches of a stack) are voted up to it before anything is c
 What each channel does for a network that sees all is asked without training again: its planes are
 exchanged between the samples of a tested fold, so that it tells nothing and looks as before.
 
+References
+----------
+Breiman 2001, doi 10.1023/A:1010933404324 (importance by permutation).
+
 A model's share of a time budget is its number of encoders:
 :math:`s_m = B\, e_m / (K \sum_m e_m)` seconds in each of :math:`K` folds.
 """
@@ -482,21 +486,26 @@ def _exchanged(
         images[:, at] = images[chance.permutation(len(rows)), at]
         answers = model.logits(images)
         logits[rows] = answers.min(axis=1, keepdims=True) + NEVER_SEEN
-        logits[np.ix_(rows, [result.classes.index(name) for name in model.classes])] = answers
+        known = np.array([result.classes.index(name) for name in model.classes], dtype=np.int64)
+        logits[rows[:, None], known] = answers
     return replace(result, logits=logits)
 
 
 def voted(result: CrossValidation, samples: Samples) -> CrossValidation:
-    """Answers for sources (stacks) where samples are parts of them (patches); else as they are."""
-    if samples.sources == samples.names:
+    """Answers for sources (stacks) where samples are parts of them (patches); else as they are.
+
+    Sources that hold several classes (fields of cells with a label each) cannot be voted on.
+    """
+    owners = set(zip(samples.sources, samples.labels, samples.groups, strict=True))
+    if samples.sources == samples.names or len(owners) > len(set(samples.sources)):
         return result
     votes = vote(result.logits, samples.sources)
     return replace(
         result,
         logits=votes.log_probabilities,
         fold=result.fold[votes.first],
-        labels=votes.carry("class", samples.labels, samples.sources),
-        groups=votes.carry("group", samples.groups, samples.sources),
+        labels=tuple(samples.labels[k] for k in votes.first),
+        groups=tuple(samples.groups[k] for k in votes.first),
         names=votes.names,
     )
 
