@@ -25,11 +25,13 @@ from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, imagine
 from lucyte.pipeline.progress import step
+from lucyte.pipeline.readable import Readable, read_model
 from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_maps import write_relevance
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
 from lucyte.report.explained_cells import explained_cells
 from lucyte.report.film_strip import write_film
+from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
@@ -93,6 +95,10 @@ class Cells:
         What was estimated.
     shown : int array
         Those a person sees.
+    known : CropSet
+        All cells, labelled by the model's answers.
+    truth : tuple of str
+        What is known of each of them.
     """
 
     samples: Samples
@@ -101,6 +107,8 @@ class Cells:
     targets: tuple[str, ...]
     assumed: tuple[str, ...]
     shown: npt.NDArray[np.int64]
+    known: CropSet
+    truth: tuple[str, ...]
 
 
 def explain(request: ExplainRequest) -> str:
@@ -135,6 +143,11 @@ def explain(request: ExplainRequest) -> str:
     otherwise = _imagine(request, asked, cells)
     findings += otherwise.findings
     places = _map(asked, request)
+    readable = _read(asked, request, cells)
+    findings += [*places.findings, *readable.findings]
+    absent |= readable.absent
+    if places.why_not:
+        absent["map of cells"] = places.why_not
     request.out.mkdir(parents=True, exist_ok=True)
     write_relevance(request.out / "explanations.zarr", found, cells.samples.names)
     places.write(request.out / "embeddings.parquet")
@@ -153,6 +166,8 @@ def explain(request: ExplainRequest) -> str:
         ),
         strips=otherwise.strips,
         plane=otherwise.plane,
+        formulas=readable.formulas,
+        curves=readable.curves,
         embedding=places.embedding,
         shares=_shares(found),
         unit=asked.samples.unit,
@@ -206,7 +221,8 @@ def choose_cells(asked: AskedModel, request: ExplainRequest) -> Cells:
     chosen = samples.take(made.kept[rows])
     shown = np.searchsorted(rows, sorted(first))
     pixels = own_crops.for_channels(model.channels)
-    return Cells(chosen, pixels, own_crops.masks, targets, made.assumed, shown)
+    truth = tuple(samples.labels[k] for k in made.kept)
+    return Cells(chosen, pixels, own_crops.masks, targets, made.assumed, shown, made.crops, truth)
 
 
 def _attribute(asked: AskedModel, request: ExplainRequest, cells: Cells, method: str) -> Relevance:
@@ -295,6 +311,13 @@ def _shares(found: Sequence[Relevance]) -> tuple[ChannelShare, ...]:
         one = len(each.channels) < 2
         out.append(ChannelShare(each.method, {} if one else own, each.why_no_shares()))
     return tuple(out)
+
+
+def _read(asked: AskedModel, request: ExplainRequest, cells: Cells) -> Readable:
+    with step("Reading", 1, quiet=request.wanted.quiet) as done:
+        made = read_model(asked.model, cells.known, cells.truth, request.wanted.seed)
+        done()
+    return made
 
 
 def _said(asked: AskedModel, cells: Cells) -> pd.DataFrame:

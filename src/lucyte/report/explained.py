@@ -14,6 +14,7 @@ from lucyte.report.document import content_of, document, head, how_section
 from lucyte.report.embedding import embedding_section
 from lucyte.report.explanations import explanations_section
 from lucyte.report.findings import findings_section
+from lucyte.report.readable import Curve, Formula, curves_section, formulas_section
 from lucyte.report.section import Figures, Section
 from lucyte.report.table import table
 from lucyte.report.wording import count, listed
@@ -51,6 +52,8 @@ class ExplainedContent:
     strips : tuple of Strip
         Counterfactuals.
     plane : Plane or None
+    formulas : tuple of Formula
+    curves : tuple of Curve
     embedding : Embedding or None
     unit : str
         What independent units are called.
@@ -67,6 +70,8 @@ class ExplainedContent:
     shares: tuple[ChannelShare, ...] = ()
     strips: tuple[Strip, ...] = ()
     plane: Plane | None = None
+    formulas: tuple[Formula, ...] = ()
+    curves: tuple[Curve, ...] = ()
     embedding: Embedding | None = None
     unit: str = "well"
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +96,8 @@ def render_explained(content: ExplainedContent) -> str:
         explanations_section(report, figures),
         _shares(content),
         counterfactual_section(content.strips, content.plane, content.findings, figures),
+        curves_section(content.curves, figures),
+        formulas_section(content.formulas, content.findings),
         embedding_section(report, figures),
         _absent(content),
         how_section(content.command, content.notes, dict(content.facts)),
