@@ -22,7 +22,7 @@ from lucyte.classify.patch_samples import PatchReading, read_patches
 from lucyte.classify.patches import PatchSettings
 from lucyte.io.labelled import SampleOptions
 from lucyte.learn.fusion_comparison import FusionComparison, compare_fusion
-from lucyte.learn.image_augment import AugmentSettings
+from lucyte.learn.image_augment import GENTLE
 from lucyte.learn.image_learner import ImageSettings
 from lucyte.learn.image_training import TrainingSettings
 from lucyte.simulate.organelle_settings import OrganelleSettings
@@ -31,11 +31,8 @@ from lucyte.simulate.organelles import simulate_organelles
 
 LEARNING = ImageSettings(
     network_px=64,
-    training=TrainingSettings(
-        augment=AugmentSettings(stretch=0.1, gain=0.15, offset=0.0, blur_px=0.0, noise=0.0),
-    ),
+    training=TrainingSettings(augment=GENTLE),
 )
-"""Fine structure decides here: blur and noise would take away what is to be seen."""
 
 
 def read_world(folder: Path, args: argparse.Namespace) -> PatchReading:

@@ -99,6 +99,12 @@ def train_classify(
     rotate_deg: Annotated[
         float, typer.Option(help="Turn whole stacks first: do answers hang on where cuts fall?")
     ] = 0.0,
+    planes: Annotated[
+        str, typer.Option(help="Cut every plane of a stack (each), or its brightest (max).")
+    ] = "each",
+    gentle: Annotated[
+        bool, typer.Option(help="No blur and no noise among the changes: fine structure decides.")
+    ] = False,
     patch_overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Of patches.")] = 0.0,
     min_foreground: Annotated[
         float, typer.Option(min=0, max=1, help="Sparser patches are dropped.")
@@ -127,6 +133,7 @@ def train_classify(
     model itself.
     """
     from lucyte.classify.patches import PatchSettings
+    from lucyte.learn.image_augment import GENTLE, AugmentSettings
     from lucyte.learn.image_learner import ImageSettings
     from lucyte.learn.image_training import TrainingSettings
     from lucyte.networks.engine import choose_engine
@@ -148,6 +155,7 @@ def train_classify(
     if patch_px or sizes:
         patches = PatchSettings(
             side_px=patch_px or sizes[0],
+            planes=_planes(planes),
             angle_deg=rotate_deg,
             overlap=patch_overlap,
             min_foreground=min_foreground,
@@ -170,7 +178,11 @@ def train_classify(
             wanted_error=wanted_error or None,
             turns=turns,
             network_px=network_px or None,
-            training=TrainingSettings(epochs=epochs, device=choose_engine("torch", device)[1]),
+            training=TrainingSettings(
+                epochs=epochs,
+                device=choose_engine("torch", device)[1],
+                augment=GENTLE if gentle else AugmentSettings(),
+            ),
         ),
         folds=folds,
         held_out=names(held_out),
@@ -191,6 +203,12 @@ def train_classify(
         return
     print(train_classifier(request))
     next_step(f"open {out / 'report.html'}")
+
+
+def _planes(text: str) -> Any:
+    if text not in ("each", "max"):
+        raise unknown("--planes", text, ("each", "max"))
+    return text
 
 
 def _side(text: str) -> int:

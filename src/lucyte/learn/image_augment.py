@@ -70,6 +70,10 @@ class AugmentSettings:
         return replace(self, **{name: getattr(self, name) * strength for name in names})
 
 
+GENTLE = AugmentSettings(stretch=0.1, gain=0.15, offset=0.0, blur_px=0.0, noise=0.0)
+"""Where fine structure decides, blur and noise would take away what is to be seen."""
+
+
 def augment(
     raw: Tensor,
     channels: Sequence[str],

@@ -36,8 +36,11 @@ from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
 
-CHOSEN = ("grad_cam", "integrated_gradients", "occlusion")
-"""What is shown where nothing is asked for; a model on features allows the last alone."""
+CHOSEN = ("layer_cam", "occlusion", "integrated_gradients")
+"""What is shown where nothing is asked for: what ``lucyte bench explain`` found to mark planted
+causes best. A model on features allows occlusion alone."""
+FINE = "layer_cam"
+"""Looks at the first stage where none is named: there its maps are as fine as what they mark."""
 EXAMS = ("deletion", "insertion", "road", "inside_cell", "sensitivity", "model_randomisation")
 """Exams that every method faces, where it can."""
 
@@ -226,8 +229,16 @@ def choose_cells(asked: AskedModel, request: ExplainRequest) -> Cells:
 
 
 def _attribute(asked: AskedModel, request: ExplainRequest, cells: Cells, method: str) -> Relevance:
-    settings = Settings(baseline=request.baseline, layer=request.layer, seed=request.wanted.seed)
+    settings = _settings(asked, request, method)
     return attribute(asked.model, cells.crops, cells.targets, method, settings)
+
+
+def _settings(asked: AskedModel, request: ExplainRequest, method: str) -> Settings:
+    model: Any = asked.model
+    layer = request.layer
+    if layer is None and method == FINE:
+        layer = next(iter(model.layers())).rsplit("/", 1)[-1]
+    return Settings(baseline=request.baseline, layer=layer, seed=request.wanted.seed)
 
 
 def _examine(
@@ -238,7 +249,7 @@ def _examine(
     absent: dict[str, str],
 ) -> list[Finding]:
     """Every exam that this method can be put to; what cannot be held is said."""
-    settings = Settings(baseline=request.baseline, layer=request.layer, seed=request.wanted.seed)
+    settings = _settings(asked, request, relevance.method)
 
     def again(model: Any, crops: npt.NDArray[Any], targets: Sequence[str]) -> Any:
         return _planes(attribute(model, crops, targets, relevance.method, settings))

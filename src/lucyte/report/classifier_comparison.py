@@ -52,12 +52,13 @@ def comparison_section(content: ClassifierContent, figures: Figures) -> Section:
         if groups < FEWEST
         else f"bars are 95 % intervals over {count(groups, unit)}, circles are folds"
     )
+    thing = content.thing if content.voted is None else content.source
     figure = figures.figure(
         "comparison",
         _drawn(found, frame, words),
         f"Left: {words} of every model, the best first. Right: the same minus that of the best "
         f"single channel ({found.best_single.removeprefix('single ')}), paired on the same "
-        f"{plural(content.thing)}; {marks}. The best single channel was chosen on these very "
+        f"{plural(thing)}; {marks}. The best single channel was chosen on these very "
         "answers, which favours it; intervals are not corrected for the number of models.",
         wide=len(frame) > MOST_TOGETHER,
     )
@@ -69,7 +70,7 @@ def comparison_section(content: ClassifierContent, figures: Figures) -> Section:
             table(_models(frame, found.metric, words), "Models"),
             tag(
                 "p",
-                f"n = {int(frame['samples'].iloc[0]):,} {plural(content.thing)} of "
+                f"n = {int(frame['samples'].iloc[0]):,} {plural(thing)} of "
                 f"{count(groups, unit)} for every model; small figures are 95 % intervals. Alike "
                 f"for all: {found.protocol}.{_of_late(found)}",
                 class_="note",
@@ -218,6 +219,11 @@ def _channels(carriers: pd.DataFrame, words: str, late: Mapping[str, float]) -> 
                 "early fusion of all loses without it": fixed(_known(row["loss_without"])),
                 "95 % interval": _limits(row.get("low"), row.get("high")),
             }
+        if "loss_exchanged" in row:
+            ends = _limits(row.get("exchanged_low"), row.get("exchanged_high"))
+            line["intermediate loses when it is exchanged"] = (
+                f"{fixed(_known(row['loss_exchanged']))} ({ends})"
+            )
         if late:
             line["share in late fusion"] = fixed(late.get(str(row["channel"])), 2)
         rows.append(line)
