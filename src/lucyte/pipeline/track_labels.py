@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lucyte.io.edits import read_edits
@@ -27,6 +28,7 @@ from lucyte.schema.plan import (
 )
 from lucyte.schema.plate import Field
 from lucyte.schema.tracks import Tracks
+from lucyte.track.pieces import pieces_of, why_no_labels
 from lucyte.track.plausibility import plausibility
 from lucyte.track.repair import Repairs, link_and_repair
 
@@ -83,7 +85,7 @@ def track_labels(
     def read(time_index: int) -> Labels:
         return read_labels(frames[time_index])
 
-    table = pd.concat([_nodes(read(t), t, pictures.get(t)) for t in frames], ignore_index=True)
+    table, split = _measured(frames, pictures, read)
     shape = read(next(iter(frames))).shape
     size = (int(shape[-2]), int(shape[-1]))
     said = read_edits(edits) if edits is not None else ()
@@ -101,7 +103,8 @@ def track_labels(
         done.repairs.table().to_csv(out / "repairs.csv", index=False)
     if pictures and len(shape) == 2 and len(tracks.nodes):
         _write_trails(out / "trails.gif", pictures, tracks)
-    return "\n".join(_told(tracks, done.repairs, checks, frames, labels, out))
+    told = _told(tracks, done.repairs, checks, frames, labels, out)
+    return "\n".join(told + _in_pieces(split))
 
 
 def _told(
@@ -175,7 +178,39 @@ def numbered_images(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def _nodes(labels: Labels, time_index: int, picture: Path | None) -> pd.DataFrame:
+def _measured(
+    frames: Mapping[int, Path], pictures: Mapping[int, Path], read: Callable[[int], Labels]
+) -> tuple[pd.DataFrame, list[tuple[Path, int]]]:
+    """All objects, and those (file, label) that lie in several pieces; refuses pictures."""
+    parts, split = [], []
+    for time_index, path in frames.items():
+        labels = read(time_index)
+        why = why_no_labels(labels)
+        if why:
+            raise InputError(path, why, "Segment the images first: lucyte segment IMAGES -o OUT.")
+        names, pieces = pieces_of(labels)
+        split += [(path, int(each)) for each in names[pieces > 1]]
+        parts.append(_nodes(labels, time_index, pictures.get(time_index)))
+    return pd.concat(parts, ignore_index=True), split
+
+
+def _in_pieces(split: Sequence[tuple[Path, int]]) -> list[str]:
+    if not split:
+        return []
+    path, label = split[0]
+    return [
+        f"  Labels in several pieces: {len(split)}, the first {label} in {path.name}; each counts "
+        "as one object."
+    ]
+
+
+def _nodes(named: Labels, time_index: int, picture: Path | None) -> pd.DataFrame:
+    # Measuring takes memory by the largest label, and labels may be any numbers.
+    known, inverse = np.unique(named, return_inverse=True)
+    known = known if len(known) and known[0] == 0 else np.append(0, known)
+    labels = (inverse.reshape(named.shape) + len(known) - int(inverse.max(initial=0)) - 1).astype(
+        np.int32
+    )
     if picture is not None:
         from lucyte.io.open import open_image
 
@@ -188,6 +223,7 @@ def _nodes(labels: Labels, time_index: int, picture: Path | None) -> pd.DataFram
         )
     else:
         table = _geometry(labels)
+    table = table.assign(label=known[table["label"].to_numpy(dtype=np.int64)])
     names = [object_id("movie", time_index, "cell", int(label)) for label in table["label"]]
     return table.assign(object_id=names, time_index=time_index)
 
