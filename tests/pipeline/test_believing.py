@@ -150,3 +150,21 @@ def test_a_model_is_turned_round(
     assert sorted(path.suffix for path in (explained / "films").iterdir()) == [".gif", ".gif"]
     with pytest.raises(UsageError, match="no model that can be turned round"):
         explain(ExplainRequest(wanted, explained, counterfactual=model))
+
+
+def test_an_autoencoder_shows_cells_otherwise_too(
+    model: Path, pictures: Path, options: SampleOptions, tmp_path: Path
+) -> None:
+    out = tmp_path / "drawer"
+    request = InverseRequest(
+        pictures, out, options, kind="autoencode", latents=8, epochs=12, quiet=True
+    )
+    assert "that it never saw" in train_inverse(request)
+    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    explained = tmp_path / "explained"
+    explain(
+        ExplainRequest(
+            wanted, explained, ("gradient_x_input",), cells=1, exam_cells=12, counterfactual=out
+        )
+    )
+    assert "What changed:" in (explained / "report.html").read_text()

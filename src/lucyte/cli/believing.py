@@ -248,6 +248,75 @@ def train_invert(
     next_step(f"lucyte explain MODEL {shlex.quote(str(data))} --counterfactual {out}")
 
 
+@training.command(
+    "autoencode",
+    short_help="Draw cells from a few numbers, the first of which say the state.",
+    epilog="Example: lucyte train autoencode pictures/ --teacher my-states -o my-drawer   "
+    "then: lucyte explain my-states pictures/ --counterfactual my-drawer",
+)
+def train_autoencode(
+    data: Data,
+    out: Out = Path("autoencoder"),
+    use: Annotated[str, typer.Option(help="Channels to look at, A,B.")] = "",
+    latents: Annotated[int, typer.Option(min=4, help="Numbers that a cell is drawn from.")] = 32,
+    teacher: Annotated[
+        Path | None, typer.Option(help="A model whose answers the first numbers carry.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 40,
+    minutes: Annotated[float, typer.Option(min=0, help="Of training; 0: till it stops.")] = 0.0,
+    group_regex: GroupRegex = "",
+    group_column: GroupColumn = "",
+    label_column: LabelColumn = "",
+    channels: ChannelMap = "",
+    masks: Masks = "",
+    side_px: SidePx = 0,
+    fit: Fit = "",
+    array: Array = "",
+    axes: Axes = "",
+    select: Select = None,
+    pages: Pages = "",
+    licence: Annotated[str, typer.Option(help="Of the data, for the model card.")] = "unknown",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train an autoencoder whose first latents say the state: walk along them, see what changes.
+
+    Whole groups are kept back to test it. DATA may be a run.
+    """
+    from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
+
+    reading = sample_reading(
+        (channels, select, pages),
+        label_column=label_column,
+        group_column=group_column,
+        group_regex=group_regex,
+        masks=masks,
+        side_px=side_px,
+        fit=fit,
+        array=array,
+        axes=axes,
+    )
+    print(
+        train_inverse(
+            InverseRequest(
+                data,
+                out,
+                reading,
+                names(use),
+                "autoencode",
+                latents=latents,
+                teacher=teacher,
+                epochs=epochs,
+                minutes=minutes,
+                licence=licence,
+                seed=seed,
+                quiet=quiet,
+            )
+        )
+    )
+    next_step(f"lucyte explain MODEL {shlex.quote(str(data))} --counterfactual {out}")
+
+
 def _claims(
     run: Path, data: Path | None, record: Path | None, template: Path | None, *, quiet: bool
 ) -> None:

@@ -27,7 +27,8 @@ training = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode="markdo
 app.add_typer(
     training,
     name="train",
-    help="Train a model: detect (boxes), segment (masks), classify (states), invert (what if).",
+    help="Train a model: detect (boxes), segment (masks), classify (states), invert and autoencode "
+    "(what would it look like).",
     epilog="Example: lucyte train segment annotated/ -o my-nuclei",
 )
 

@@ -16,8 +16,10 @@ from lucyte.explain.counterfactual.closed_form import Counterfactuals, counterfa
 from lucyte.explain.counterfactual.measures import accepted, validity_finding
 from lucyte.explain.counterfactual.paths import film_strips
 from lucyte.explain.counterfactual.plane import class_plane
+from lucyte.explain.latent.kept import latent_counterfactual, latent_strips
 from lucyte.learn.feature_predictor import measure_inside
 from lucyte.learn.models import load_model
+from lucyte.networks.autoencoder import Autoencoder
 from lucyte.networks.input_match import fit_side
 from lucyte.networks.invertible_classifier import InvertibleClassifier
 from lucyte.pipeline.asked_model import AskedModel
@@ -28,6 +30,8 @@ from lucyte.schema.plan import MeasureSettings
 from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.schema.samples import Samples
 
+Turnable = InvertibleClassifier | Autoencoder
+"""Models that a cell can be shown in another class by."""
 MOST_ON_PLANE = 400
 STEPS = 7
 
@@ -108,18 +112,21 @@ def imagine(
         A model of another kind, or channels that the samples lack.
     """
     model = asked.model if folder is None else load_model(folder)
-    if not isinstance(model, InvertibleClassifier):
+    if not isinstance(model, InvertibleClassifier | Autoencoder):
         if folder is None:
             return Otherwise()
         raise UsageError(
             f"{folder}: is no model that can be turned round; make one with: "
-            "lucyte train invert DATA -o MODEL"
+            "lucyte train invert DATA -o MODEL, or lucyte train autoencode DATA -o MODEL"
         )
     crops = fit_side(samples.for_channels(model.channels), model.input_px, known=True)
     inside = fit_side(masks[:, None], model.input_px, known=True)[:, 0]
-    made, order = _all(model, crops)
+    findings: list[Finding] = []
+    notes: list[str] = []
+    made, order = _all(model, crops, notes)
+    if not made:
+        return Otherwise(notes=tuple(notes))
     judge = _Outlined(asked.model, masks[order]) if folder is not None else None
-    findings, notes = [], []
     if judge is None:
         notes.append(
             "The counterfactuals were judged by no other model: ask another model with "
@@ -133,24 +140,37 @@ def imagine(
     else:
         findings += _judged(judge, made, order, samples)
     words = _words(made, order, inside, model)
-    strips = [_strip(model, crops, samples, made, words, k, order) for k in shown.tolist()]
+    strips = [
+        _strip(model, crops, samples, made, words, k, order) for k in shown.tolist() if k in order
+    ]
     return Otherwise(tuple(strips), _plane(model, crops, samples), tuple(findings), tuple(notes))
 
 
 def _all(
-    model: InvertibleClassifier, crops: npt.NDArray[Any]
+    model: Turnable, crops: npt.NDArray[Any], notes: list[str]
 ) -> tuple[list[Counterfactuals], npt.NDArray[np.int64]]:
     """Counterfactuals by target, and the rows of the samples in their order."""
     logits = model.logits(crops)
     own = logits.argmax(axis=1)
     logits[np.arange(len(own)), own] = -np.inf
     nearest = logits.argmax(axis=1)
-    made, order = [], []
+    made: list[Counterfactuals] = []
+    order: list[npt.NDArray[np.int64]] = []
     for target in np.unique(nearest):
         rows = np.flatnonzero(nearest == target)
-        made.append(counterfactual(model, crops[rows], model.classes[target]))
-        order.append(rows)
-    return made, np.concatenate(order)
+        try:
+            made.append(_made(model, crops[rows], model.classes[target]))
+        except UsageError as error:
+            notes.append(f"No counterfactuals to {model.classes[target]}: {error}")
+        else:
+            order.append(rows)
+    return made, np.concatenate(order) if order else np.zeros(0, dtype=np.int64)
+
+
+def _made(model: Turnable, crops: npt.NDArray[Any], target: str) -> Counterfactuals:
+    if isinstance(model, Autoencoder):
+        return latent_counterfactual(model, crops, target)
+    return counterfactual(model, crops, target)
 
 
 def _judged(
@@ -177,7 +197,7 @@ def _words(
     made: Sequence[Counterfactuals],
     order: npt.NDArray[np.int64],
     masks: npt.NDArray[np.bool_],
-    model: InvertibleClassifier,
+    model: Turnable,
 ) -> dict[int, str]:
     """What changed in each cell, in the units of the feature table."""
     light = [name for name in model.channels if not name.startswith("mask:")]
@@ -198,7 +218,7 @@ def _words(
 
 
 def _strip(
-    model: InvertibleClassifier,
+    model: Turnable,
     crops: npt.NDArray[Any],
     samples: Samples,
     made: Sequence[Counterfactuals],
@@ -211,7 +231,10 @@ def _strip(
         if place < len(each):
             break
         place -= len(each)
-    path = film_strips(model, crops[[row]], each.target, STEPS)
+    if isinstance(model, Autoencoder):
+        path = latent_strips(model, crops[[row]], each.target, STEPS)
+    else:
+        path = film_strips(model, crops[[row]], each.target, STEPS)
     light = [k for k, name in enumerate(model.channels) if not name.startswith("mask:")]
     return Strip(
         object_id=samples.names[row],
@@ -227,8 +250,10 @@ def _strip(
     )
 
 
-def _plane(model: InvertibleClassifier, crops: npt.NDArray[Any], samples: Samples) -> Plane | None:
+def _plane(model: Turnable, crops: npt.NDArray[Any], samples: Samples) -> Plane | None:
     """The plane through the means of the classes, with the cells on it."""
+    if isinstance(model, Autoencoder):
+        return None
     counts = pd.Series(samples.labels).value_counts()
     names = [str(name) for name in counts.index if name in model.classes][:3]
     if len(names) < 2 or len(crops) < 3:

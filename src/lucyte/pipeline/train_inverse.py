@@ -13,7 +13,7 @@ import numpy as np
 from lucyte.io.atomic import write_text
 from lucyte.io.labelled import SampleOptions
 from lucyte.learn.cross_validation import CrossValidation
-from lucyte.learn.models import save_model
+from lucyte.learn.models import load_model, save_model
 from lucyte.learn.splits import best_folds, group_folds
 from lucyte.networks.model_folder import Card
 from lucyte.pipeline.classifier_folder import SHOWN, prediction_table
@@ -50,6 +50,8 @@ class InverseRequest:
         Weight of the density term.
     latents : int
         Of ``autoencode``.
+    teacher : Path or None
+        Of ``autoencode``: a model whose answers the first latents carry; None: the labels.
     epochs : int
     minutes : float
         0: until it stops by itself.
@@ -67,6 +69,7 @@ class InverseRequest:
     head: str = "linear"
     density: float = 0.0
     latents: int = 32
+    teacher: Path | None = None
     epochs: int = 30
     minutes: float = 0.0
     licence: str = "unknown"
@@ -141,7 +144,19 @@ def _invert(
     return train_invertible(samples, settings, request.seed, told)
 
 
-KINDS: dict[str, Fit] = {"invert": _invert}
+def _autoencode(
+    samples: Samples, request: InverseRequest, told: Callable[[Mapping[str, float]], None]
+) -> Predictor:
+    from lucyte.learn.autoencoder_learner import AutoencoderSettings, train_autoencoder
+    from lucyte.learn.autoencoder_training import AutoencoderTraining
+
+    training = AutoencoderTraining(epochs=request.epochs, budget_s=60 * request.minutes or None)
+    settings = AutoencoderSettings(latents=request.latents, training=training)
+    teacher = None if request.teacher is None else load_model(request.teacher)
+    return train_autoencoder(samples, settings, request.seed, teacher, told)
+
+
+KINDS: dict[str, Fit] = {"invert": _invert, "autoencode": _autoencode}
 """What makes each kind of model."""
 
 
