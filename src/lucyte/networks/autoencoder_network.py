@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -98,7 +99,7 @@ class AutoencoderNetwork(nn.Module):
         last = plan.widths[-1] * plan.sides[-1] ** 2
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 5, 2, 2), nn.BatchNorm2d(b), nn.SiLU())
-            for a, b in zip(planes, plan.widths, strict=False)
+            for a, b in pairwise(planes)
         )
         self.inwards = nn.Sequential(nn.Linear(last + sum(plan.widths), plan.dense), nn.SiLU())
         self.mean = nn.Linear(plan.dense, plan.latents)
@@ -109,7 +110,7 @@ class AutoencoderNetwork(nn.Module):
         wide = plan.widths[::-1]
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, 1, 1), nn.BatchNorm2d(b), nn.SiLU())
-            for a, b in zip(wide, wide[1:], strict=False)
+            for a, b in pairwise(wide)
         )
         # Four planes per channel at half the size, laid out as px: on a CPU a layer at full size
         # costs more than all the others.
