@@ -152,19 +152,30 @@ def test_a_model_is_turned_round(
         explain(ExplainRequest(wanted, explained, counterfactual=model))
 
 
-def test_an_autoencoder_shows_cells_otherwise_too(
-    model: Path, pictures: Path, options: SampleOptions, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """96 discs and bars in noise, one channel, 8 groups."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32] - 16
+    inside = {"round": y**2 + x**2 < 60, "long": (abs(y) < 4) & (abs(x) < 12)}
+    states = [name for name in inside for _ in range(48)]
+    light = np.stack([rng.normal(100, 5, (32, 32)) + 200 * inside[name] for name in states])
+    folder = tmp_path_factory.mktemp("shapes")
+    np.savez(folder / "cells.npz", cells=light[:, None].clip(0).astype(np.uint16))
+    table = pd.DataFrame({"state": states, "group": [f"w{k % 8}" for k in range(96)]})
+    table.to_csv(folder / "cells.csv", index=False)
+    return folder / "cells.npz"
+
+
+def test_an_autoencoder_shows_cells_otherwise_too(shapes: Path, tmp_path: Path) -> None:
+    options = SampleOptions(channels=("light",))
     out = tmp_path / "drawer"
     request = InverseRequest(
-        pictures, out, options, kind="autoencode", latents=8, epochs=12, quiet=True
+        shapes, out, options, kind="autoencode", latents=8, epochs=15, quiet=True
     )
     assert "that it never saw" in train_inverse(request)
-    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    wanted = Wanted(out, shapes, options, need_labels=False, quiet=True)
     explained = tmp_path / "explained"
-    explain(
-        ExplainRequest(
-            wanted, explained, ("gradient_x_input",), cells=1, exam_cells=12, counterfactual=out
-        )
-    )
+    told = explain(ExplainRequest(wanted, explained, ("occlusion",), cells=1, exam_cells=8))
+    assert "judged by no other model" in told
     assert "What changed:" in (explained / "report.html").read_text()
