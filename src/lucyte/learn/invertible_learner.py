@@ -16,6 +16,7 @@ from lucyte.learn.image_training import Progress, TrainingSet
 from lucyte.learn.inner_split import inner_split
 from lucyte.learn.invertible_training import InvertibleTraining, train_invertible_network
 from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.networks.invertible_detail import remember
 from lucyte.networks.invertible_input import InvertibleInput, fit_invertible_input
 from lucyte.networks.invertible_network import (
     InvertibleNetwork,
@@ -30,6 +31,8 @@ Told = Callable[[Mapping[str, float]], None]
 VIEWS = 8
 """Quarter turns and mirrors over which mean latents are taken: a class has no direction of its own,
 and eight views of a cell halve the chance in its mean and more."""
+MOST_CROPS = 800
+"""Training crops that detail is remembered from."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class InvertibleSettings:
 
     Attributes
     ----------
-    flow, head, blocks, hidden, padding, bound
+    flow, head, blocks, hidden, padding, bound, squeeze
         See `InvertiblePlan`.
     validation : float
         Share of the groups that stop training early, and that the temperature and the limit of
@@ -54,6 +57,7 @@ class InvertibleSettings:
     hidden: tuple[int, ...] = (16, 32, 32)
     padding: int = 0
     bound: float = 0.9
+    squeeze: str = "haar"
     validation: float = 0.2
     wanted_error: float | None = None
     training: InvertibleTraining = field(default_factory=InvertibleTraining)
@@ -114,6 +118,7 @@ class InvertibleLearner:
             centres,
             spreads,
             fit_support(fitted, held, seed),
+            class_details(network, seen, data, train, seed),
             self.pixel_size_um,
             value_range(samples, train, self.channels),
             training={"split": split, "seed": seed, **_summary(progress)},
@@ -138,6 +143,7 @@ class InvertibleLearner:
             settings.hidden,
             settings.padding,
             settings.bound,
+            settings.squeeze,
         )
 
 
@@ -213,6 +219,27 @@ def class_latents(
     shape_of = centres - centres.mean(axis=(2, 3), keepdims=True)
     spreads -= np.einsum("kchw,kdhw->kcd", shape_of, shape_of) / (shape[1] * shape[2])
     return centres, spreads, np.concatenate(places)
+
+
+def class_details(
+    network: InvertibleNetwork,
+    seen: InvertibleInput,
+    data: TrainingSet,
+    rows: npt.NDArray[np.int64],
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Detail of training crops by the class they are predicted; see `remember`.
+
+    Returns
+    -------
+    float32 array K Z M C
+        nan where no crop is predicted that class.
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_CROPS])
+    with torch.inference_mode():
+        planes = seen.prepare(data.batch(chosen))
+        said = torch.cat([network(part).argmax(1) for part in planes.split(64)])
+    return remember(planes.double().numpy(), said.numpy(), data.classes, seed)
 
 
 def _summary(progress: Progress) -> dict[str, Any]:

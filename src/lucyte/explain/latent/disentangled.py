@@ -188,8 +188,8 @@ def _difference(walk: Traversal) -> Floats:
 def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str) -> Finding:
     """Whether each latent that shows anything shows one change.
 
-    The statistic is the mean over such latents of the share of the change that is one feature's,
-    made anew from the cells of each unit.
+    The statistic is the least, over such latents, of the shares of the change that are one
+    feature's, made anew from the cells of each unit.
 
     Parameters
     ----------
@@ -205,10 +205,10 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
         return Finding(
             "latent.one_change", question, "inconclusive", math.nan, None, None, len(found), unit,
             (), "No latent changes any of the features that were asked about.",
-            "share of the change", "explanation",
+            "least share of one feature", "explanation",
         )  # fmt: skip
     shares = [
-        np.nanmean([_share(e) for e in _known_mean(effects.cells[visible][:, names == name])])
+        np.nanmin([_share(e) for e in _known_mean(effects.cells[visible][:, names == name])])
         for name in found
     ]
     interval = unit_mean_interval(np.array(shares), found)
@@ -218,8 +218,8 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
     hardly = high < ONE if high is not None else bool((values < ONE).all())
     verdict: Verdict = "pass" if surely else "fail" if hardly else "inconclusive"
     why = (
-        f"{int(visible.sum())} of {len(visible)} latents show something; on average "
-        f"{interval.estimate:.0%} of what one changes is a single feature"
+        f"{int(visible.sum())} of {len(visible)} latents show something; of what the most mixed "
+        f"of them changes {interval.estimate:.0%} is a single feature"
     )
     why += {
         "pass": ", so each can be given a name.",
@@ -237,12 +237,12 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
         unit,
         ("the features were chosen beforehand and name different things",),
         why,
-        "share of the change",
+        "least share of one feature",
         "explanation",
         {
             "reviewer": (
                 "Largest squared change over the sum of squares, features in deviations over real "
-                f"cells, per {unit}; {interval.method}; pass from {ONE:g}, fail below."
+                f"cells, least of the latents, per {unit}; {interval.method}; pass from {ONE:g}, fail below."
             ),
             "per_unit": dict(zip(found, map(float, shares), strict=True)),
             "latents": effects.table.to_dict("records"),
