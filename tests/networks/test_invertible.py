@@ -19,6 +19,7 @@ from lucyte.networks.invertible_steps import (
     Bijection,
     ChannelMix,
     ChannelPadding,
+    HaarSqueeze,
     Squeeze,
 )
 from lucyte.networks.invertible_support import fit_support, tell
@@ -58,7 +59,15 @@ def _norm() -> ActNorm:
 
 @pytest.mark.parametrize(
     "step",
-    [Squeeze(), ChannelMix(3).double(), _norm(), _coupling(True), _coupling(False), _block()],
+    [
+        Squeeze(),
+        HaarSqueeze(),
+        ChannelMix(3).double(),
+        _norm(),
+        _coupling(True),
+        _coupling(False),
+        _block(),
+    ],
     ids=lambda step: type(step).__name__,
 )
 def test_every_step_is_undone(step: Bijection) -> None:
@@ -66,20 +75,39 @@ def test_every_step_is_undone(step: Bijection) -> None:
     channels = {Coupling: 5, InvertibleBlock: 2}.get(type(step), 3)  # type: ignore[call-overload]
     x = _picture(2, channels, 4, 4)
     z = step.forward(x)
-    if not isinstance(step, Squeeze):
+    if not isinstance(step, Squeeze | HaarSqueeze):
         assert float((z - x).detach().abs().max()) > 0.05, "test invalid: the step does nothing"
     torch.testing.assert_close(step.inverse(z), x, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize(
     ("step", "channels"),
-    [(Squeeze(), 3), (ChannelMix(3).double(), 3), (_norm(), 3), (_coupling(True), 5)],
+    [
+        (Squeeze(), 3),
+        (HaarSqueeze(), 3),
+        (ChannelMix(3).double(), 3),
+        (_norm(), 3),
+        (_coupling(True), 5),
+    ],
 )
 def test_volume_of_exact_steps_is_that_of_the_whole_jacobian(
     step: Bijection, channels: int
 ) -> None:
     x = _picture(1, channels, 4, 4)
     assert float(step.log_det(x)) == pytest.approx(dense_log_det(step.forward, x), abs=1e-9)
+
+
+def test_haar_keeps_means_apart_from_differences() -> None:
+    x = _picture(2, 3, 8, 8)
+    z = HaarSqueeze()(x)
+    torch.testing.assert_close(z[:, :3], 2 * torch.nn.functional.avg_pool2d(x, 2))
+    a, b, c, d = x[0, 1, 0, 0], x[0, 1, 0, 1], x[0, 1, 1, 0], x[0, 1, 1, 1]
+    torch.testing.assert_close(z[0, 4, 0, 0], (a - b + c - d) / 2)
+    assert float(z.norm()) == pytest.approx(float(x.norm()), rel=1e-12)
+    twice = HaarSqueeze()(z)
+    torch.testing.assert_close(twice[:, :3], 4 * torch.nn.functional.avg_pool2d(x, 4))
+    flat = HaarSqueeze()(torch.ones(1, 2, 4, 4))
+    assert float(flat[:, 2:].abs().max()) == 0.0
 
 
 def test_additive_coupling_keeps_volume() -> None:
@@ -248,6 +276,8 @@ def test_plan_refuses_what_cannot_be_built() -> None:
         InvertiblePlan(blocks=(1, 2), hidden=(4,))
     with pytest.raises(UsageError, match="unknown head 'mlp'"):
         InvertiblePlan(head="mlp")
+    with pytest.raises(UsageError, match="unknown squeeze 'harr', did you mean 'haar'"):
+        InvertiblePlan(squeeze="harr")
 
 
 def test_input_is_undone_below_the_dark_level_too() -> None:

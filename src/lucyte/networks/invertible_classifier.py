@@ -28,6 +28,7 @@ from lucyte.schema.errors import UsageError, unknown
 Floats = npt.NDArray[np.float64]
 KIND = "invertible-classifier"
 BATCH = 64
+NO_DETAIL = np.zeros((0, 0, 0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,9 @@ class InvertibleClassifier:
         Covariance of the latents' channels around that mean and each crop's own, over all places.
     support : LatentSupport
         Where training latents lie.
+    details : float32 array K Z M C
+        Detail of training crops that are predicted each class, by zone; see
+        `lucyte.networks.invertible_detail`. Empty in models made before it was kept.
     pixel_size_um : float or None
     intensity_range : mapping of channel to (low, high)
         Raw units seen in training.
@@ -65,6 +69,7 @@ class InvertibleClassifier:
     centres: Floats
     spreads: Floats
     support: LatentSupport
+    details: npt.NDArray[np.float32] = field(default_factory=lambda: NO_DETAIL)
     pixel_size_um: float | None = None
     intensity_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
@@ -215,6 +220,7 @@ class InvertibleClassifier:
                 **arrays,
                 "centres": self.centres,
                 "spreads": self.spreads,
+                "details": self.details,
                 **self.support.arrays(),
             },
             card=replace(
@@ -255,6 +261,7 @@ class InvertibleClassifier:
             arrays["centres"],
             arrays["spreads"],
             LatentSupport.restore(arrays),
+            arrays.get("details", NO_DETAIL),
             stored.pixel_size_um,
             dict(stored.card.intensity_range),
             Calibration(**stored.config["calibration"]),

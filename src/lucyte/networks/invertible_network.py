@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from lucyte.networks.coupling import Coupling
 from lucyte.networks.invertible_residual import InvertibleBlock
-from lucyte.networks.invertible_steps import ActNorm, ChannelMix, ChannelPadding, Squeeze, Step
+from lucyte.networks.invertible_steps import SQUEEZES, ActNorm, ChannelMix, ChannelPadding, Step
 from lucyte.schema.errors import UsageError, unknown
 
 FLOWS = {
@@ -61,6 +61,8 @@ class InvertiblePlan:
         Channels of zeros added after the first squeeze.
     bound : float
         On the norm of each convolution of an i-ResNet.
+    squeeze : {"px", "haar"}
+        How four px become four channels: as they are, or as a mean and three differences.
     """
 
     flow: str = "i-resnet"
@@ -72,12 +74,15 @@ class InvertiblePlan:
     hidden: tuple[int, ...] = (16, 32, 32)
     padding: int = 0
     bound: float = 0.9
+    squeeze: str = "px"
 
     def __post_init__(self) -> None:
         if self.flow not in FLOWS:
             raise unknown("invertible network", self.flow, FLOWS)
         if self.head not in HEADS:
             raise unknown("head", self.head, HEADS)
+        if self.squeeze not in SQUEEZES:
+            raise unknown("squeeze", self.squeeze, SQUEEZES)
         if not self.blocks or len(self.blocks) != len(self.hidden):
             raise UsageError(
                 f"blocks and hidden need one number per stage, got {self.blocks} and {self.hidden}."
@@ -120,7 +125,7 @@ class Flow(Step):
         self.steps = nn.ModuleDict()
         channels, px = plan.channels, plan.px
         for stage, (blocks, hidden) in enumerate(zip(plan.blocks, plan.hidden, strict=True), 1):
-            self.steps[f"stage{stage}_squeeze"] = Squeeze()
+            self.steps[f"stage{stage}_squeeze"] = SQUEEZES[plan.squeeze]()
             channels, px = 4 * channels, px // 2
             if stage == 1 and plan.padding:
                 self.steps["stage1_padding"] = ChannelPadding(plan.padding)

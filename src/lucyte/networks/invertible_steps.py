@@ -1,4 +1,4 @@
-r"""Steps that can be undone: the protocol, activation normalisation, squeeze, padding, mixing.
+r"""Steps that can be undone: the protocol, activation normalisation, squeezes, padding, mixing.
 
 Every step is a bijection :math:`z = f(x)` of pictures ``N C H W`` that knows its inverse and
 :math:`\log |\det J_f(x)|`; a chain of them is one too.
@@ -55,6 +55,34 @@ class Squeeze(Step):
     def inverse(self, z: Tensor) -> Tensor:
         """Four channels become a square of px."""
         return F.pixel_shuffle(z, 2)
+
+
+class HaarSqueeze(Step):
+    r"""Each 2 x 2 square as its mean and three differences: ``N C H W`` to ``N 4C H/2 W/2``.
+
+    .. math:: (a + b + c + d,\; a - b + c - d,\; a + b - c - d,\; a - b - c + d) / 2
+
+    Orthogonal, so it keeps length and volume. Broad light and detail stay apart: channels come as
+    all means first, then each kind of difference, so a later squeeze takes means of means.
+
+    References
+    ----------
+    Haar 1910, doi 10.1007/BF01456326.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Four px of a square become a mean and three differences."""
+        a, b, c, d = F.pixel_unshuffle(x, 2).unflatten(1, (x.shape[1], 4)).unbind(2)
+        return torch.cat([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], 1) / 2
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """A mean and three differences become a square of px: the matrix is its own inverse."""
+        a, b, c, d = z.chunk(4, dim=1)
+        px = [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d]
+        return F.pixel_shuffle(torch.stack(px, 2).flatten(1, 2) / 2, 2)
+
+
+SQUEEZES: dict[str, type[Step]] = {"px": Squeeze, "haar": HaarSqueeze}
 
 
 class ChannelPadding(Step):

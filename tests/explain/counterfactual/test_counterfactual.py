@@ -18,17 +18,18 @@ from lucyte.explain.counterfactual import (
     film_strips,
 )
 from lucyte.explain.counterfactual.changes import change_words, feature_tables, twin_error
-from lucyte.explain.counterfactual.crossing import transport
+from lucyte.explain.counterfactual.crossing import FARTHEST, REACH, crossing, transport
 from lucyte.explain.counterfactual.measures import (
     accepted,
     plausibility,
     proximity,
     validity_finding,
 )
+from lucyte.explain.counterfactual.transfer import as_other
 from lucyte.learn.invertible_learner import InvertibleLearner, InvertibleSettings
 from lucyte.learn.invertible_training import InvertibleTraining
 from lucyte.learn.models import load_model, save_model
-from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.networks.invertible_classifier import NO_DETAIL, InvertibleClassifier
 from lucyte.networks.invertible_residual import NotInverted
 from lucyte.schema.errors import UsageError
 from lucyte.schema.protocols import Differentiable
@@ -281,6 +282,48 @@ def test_many_classes_each_against_control(flow, head) -> None:
     assert class_plane(model, crops).probability.shape[0] == 3
     with pytest.raises(UsageError, match="none of the 30 crops is labelled 'low'"):
         against_control(model, crops, ["control"] * 30, "low")
+
+
+def test_one_step_along_detail_is_the_transferred_crop(model, cells) -> None:
+    crops, names = cells
+    off = crops[np.array(names) == "off"][:6].astype(np.float64)
+    planes = model.seen.prepare(torch.from_numpy(off)).numpy()
+    at = [model.classes.index(name) for name in ("off", "on")]
+    wanted = model.seen.undo(
+        torch.from_numpy(as_other(planes, *(model.details[k] for k in at)))
+    ).numpy()
+    assert np.abs(wanted - off).max() > 50, "test invalid: the transfer does nothing"
+    made = counterfactual(model, off, "on", 1.0, "detail")
+    np.testing.assert_allclose(made.images, np.maximum(wanted, 0), atol=0.1)
+    assert made.direction == "detail"
+
+
+def test_detail_that_does_not_come_to_the_border_says_so(model, cells) -> None:
+    way = crossing(model, cells[0], "on", "detail")
+    met = np.isfinite(way.boundary)
+    assert (way.boundary[met] <= FARTHEST).all()
+    lost = replace(way, boundary=np.where(np.arange(len(met)) < 3, np.nan, 0.5))
+    assert lost.alphas("convincing")[:4] == pytest.approx([REACH] * 4)
+    far = replace(way, boundary=np.full(len(met), 2.0))
+    assert far.alphas("convincing") == pytest.approx(2.2)
+    with pytest.raises(UsageError, match="3 of 40 crops do not come to the border with 'on' along"):
+        lost.alphas("boundary")
+    made = counterfactual(model, cells[0][:2], "on", 1.0, "detail")
+    unmet = replace(made, boundary=np.array([np.nan, 0.4]))
+    assert "(alpha 1.00, no border on this way)" in unmet.said(0)
+    assert "(alpha 1.00, border at 0.40)" in unmet.said(1)
+
+
+def test_a_model_of_old_has_no_detail(model, cells, tmp_path) -> None:
+    old = replace(model, details=NO_DETAIL)
+    with pytest.raises(UsageError, match="train an invertible classifier anew, or go along"):
+        counterfactual(old, cells[0], "on", direction="detail")
+    again = load_model(save_model(old, tmp_path / "old"))
+    assert isinstance(again, InvertibleClassifier)
+    assert again.details.size == 0
+    unseen = replace(model, details=np.full_like(model.details, np.nan))
+    with pytest.raises(UsageError, match="no training crop was predicted 'o"):
+        counterfactual(unseen, cells[0], "on", direction="detail")
 
 
 def test_transport_turns_one_covariance_into_the_other() -> None:

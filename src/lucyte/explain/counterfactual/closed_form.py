@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class Counterfactuals:
         The class each crop is left from.
     target : str
     alphas, boundary : float array N
-        How far each crop went, and where the border lies.
+        How far each crop went, and where the border lies; nan where the way does not meet it.
     latents : float array N C H W
         Where it arrived, before clipping.
     before, after : float array N
@@ -43,6 +44,8 @@ class Counterfactuals:
         Share of px of the image outside the range seen in training.
     already : bool array N
         Crops that were answered the target to begin with.
+    direction : str
+        The way they went; see `crossing`.
     """
 
     originals: npt.NDArray[Any]
@@ -60,6 +63,7 @@ class Counterfactuals:
     clipped: Floats
     beyond: Floats
     already: npt.NDArray[np.bool_]
+    direction: str = "means"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,9 +87,10 @@ class Counterfactuals:
         """What is to be known of one of them, in a sentence or two."""
         text = (
             f"{self.sources[k]} to {self.target}: the model's probability of {self.target} goes "
-            f"from {self.before[k]:.2f} to {self.after[k]:.2f} (alpha {self.alphas[k]:.2f}, border "
-            f"at {self.boundary[k]:.2f})."
+            f"from {self.before[k]:.2f} to {self.after[k]:.2f} (alpha {self.alphas[k]:.2f}, "
         )
+        met = math.isfinite(self.boundary[k])
+        text += f"border at {self.boundary[k]:.2f})." if met else "no border on this way)."
         if self.already[k]:
             text += f" The cell was answered {self.target} to begin with."
         if self.clipped[k] > 0:
@@ -116,7 +121,7 @@ def counterfactual(
         One of the model's classes.
     how : {"boundary", "convincing"} or float
         On the border, well beyond it, or alpha itself; see `crossing`.
-    direction : {"means", "head"}
+    direction : {"means", "transport", "detail", "head"}
 
     Raises
     ------
@@ -147,6 +152,7 @@ def counterfactual(
         clipped,
         _beyond(model, images),
         way.already,
+        direction,
     )
 
 

@@ -63,7 +63,7 @@ def film_strips(
     target : str
     steps : int
         Pictures, the crop itself included; 3 or more.
-    direction : {"means", "head"}
+    direction : {"means", "transport", "detail", "head"}
 
     Raises
     ------

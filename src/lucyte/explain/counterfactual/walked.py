@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,3 +74,12 @@ class Walked(Protocol):
 
     def head(self) -> tuple[Floats, Floats]:
         """``A`` (K C) and ``b`` (K): uncalibrated logits are ``A z_mean + b``."""
+
+
+@runtime_checkable
+class Detailed(Protocol):
+    """A model that remembers the detail of its classes."""
+
+    @property
+    def details(self) -> npt.NDArray[np.float32]:
+        """Vectors of detail by class and zone, ``K Z M C``; empty in models of old."""

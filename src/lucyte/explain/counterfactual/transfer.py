@@ -1,0 +1,99 @@
+r"""The detail of a cell as that of the other class: transport of distributions, px by px.
+
+Vectors of detail (all channels of a px, see `lucyte.networks.invertible_detail`) of class :math:`p`
+are moved until they are spread as those of class :math:`q`. Along any one axis the transport that
+moves least is the monotone one,
+
+.. math:: t(x) = F_q^{-1}(F_p(x)),
+
+with :math:`F` the distribution functions; it is done along the axes, then along those of random
+rotations, again and again. What both classes have alike stays where it is; what is too bright, or
+too bright in one channel for what it is in another, moves.
+
+References
+----------
+Pitié et al. 2007, doi 10.1016/j.cviu.2006.11.011 (transfer of distributions by rotations).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lucyte.networks.invertible_detail import take_apart
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+ROTATIONS = 12
+LEVELS = np.concatenate(
+    [np.linspace(0, 0.02, 40, False), np.linspace(0.02, 0.98, 96, False), np.linspace(0.98, 1, 41)]
+)
+"""Quantiles that are matched: closer in the tails, where what is rare lies."""
+
+
+class Turn(NamedTuple):
+    """One rotation and the monotone moves along its axes.
+
+    Attributes
+    ----------
+    rotation : float array C C
+    before, after : float array L C
+        Quantiles along each axis.
+    """
+
+    rotation: Floats
+    before: Floats
+    after: Floats
+
+
+def fit_transfer(source: Floats, target: Floats, seed: int = 0) -> list[Turn]:
+    """Find the moves from one cloud of vectors to another.
+
+    Parameters
+    ----------
+    source, target : float array M C
+    seed : int
+        Of the rotations; the first is none.
+    """
+    chance, size = np.random.default_rng(seed), source.shape[1]
+    turns: list[Turn] = []
+    at = np.asarray(source, dtype=np.float64)
+    for k in range(ROTATIONS):
+        rotation = np.linalg.qr(chance.normal(size=(size, size)))[0] if k else np.eye(size)
+        before = np.quantile(at @ rotation, LEVELS, axis=0)
+        # Ties would leave the monotone move undefined.
+        before = np.maximum.accumulate(before + 1e-9 * np.arange(len(LEVELS))[:, None], axis=0)
+        turns.append(Turn(rotation, before, np.quantile(target @ rotation, LEVELS, axis=0)))
+        at = transfer(at, turns[-1:])
+    return turns
+
+
+def transfer(vectors: Floats, turns: list[Turn]) -> Floats:
+    """Move vectors ``M C``; beyond the quantiles known, as far as the outermost of them move."""
+    for turn in turns:
+        along = vectors @ turn.rotation
+        moved = np.empty_like(along)
+        for k, (before, after) in enumerate(zip(turn.before.T, turn.after.T, strict=True)):
+            inside = np.clip(along[:, k], before[0], before[-1])
+            moved[:, k] = np.interp(inside, before, after) + along[:, k] - inside
+        vectors = moved @ turn.rotation.T
+    return vectors
+
+
+def as_other(planes: Floats, source: Singles, target: Singles) -> Floats:
+    """Prepared planes with the detail of another class; broad light and contrast stay.
+
+    Parameters
+    ----------
+    planes : float array N C H W
+    source, target : float array Z M C
+        Detail of the two classes by zone.
+    """
+    apart = take_apart(planes)
+    fine = apart.fine.transpose(0, 2, 3, 1).copy()
+    for zone, (here, there) in enumerate(zip(source, target, strict=True)):
+        own = apart.zone == zone
+        fine[own] = transfer(fine[own], fit_transfer(here, there.astype(np.float64)))
+    return apart.planes(fine.transpose(0, 3, 1, 2))

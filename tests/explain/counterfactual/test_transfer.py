@@ -1,0 +1,123 @@
+"""Detail of another class: spots come and go, decoys and what both classes share stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from lucyte.explain.counterfactual.transfer import as_other, fit_transfer, transfer
+from lucyte.networks.invertible_detail import ZONES, broad_light, remember, take_apart
+from reference.detail import broad_by_hand, sorted_transport
+
+PX = 24
+RED, GREEN = 0, 1
+SPOT = 3.0
+
+
+def _cells(
+    n: int, spots: int, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Prepared planes, where red spots are, and where decoys are: spots in both channels."""
+    chance = np.random.default_rng(seed)
+    y, x = np.mgrid[:PX, :PX]
+    planes = chance.normal(0, 0.15, (n, 2, PX, PX))
+    red, both = np.zeros((2, n, PX, PX), dtype=bool)
+    for k in range(n):
+        light = chance.uniform(1, 3)
+        planes[k] += light * np.exp(-((y - 11.5) ** 2 + (x - 11.5) ** 2) / (2 * 6**2))
+        for place in range(spots + 1):
+            at = chance.integers(6, PX - 8, 2)
+            where = both if place == spots else red
+            where[k, at[0] : at[0] + 2, at[1] : at[1] + 2] = True
+    red &= ~both
+    planes[:, RED][red | both] += SPOT
+    planes[:, GREEN][both] += SPOT
+    return planes, red, both
+
+
+@pytest.fixture(scope="module")
+def kept() -> npt.NDArray[np.float32]:
+    plain, spotted = _cells(120, 0, 1)[0], _cells(120, 5, 2)[0]
+    said = np.repeat([0, 1], 120)
+    return remember(np.concatenate([plain, spotted]), said, 3, 0)
+
+
+def test_broad_light_is_that_of_the_definition() -> None:
+    planes = np.random.default_rng(0).normal(size=(1, 2, 12, 12))
+    for k in range(2):
+        np.testing.assert_allclose(broad_light(planes)[0, k], broad_by_hand(planes[0, k]))
+
+
+def test_what_was_taken_apart_goes_together_again() -> None:
+    planes = _cells(3, 2, 0)[0]
+    apart = take_apart(planes)
+    np.testing.assert_allclose(apart.planes(apart.fine), planes, atol=1e-12)
+    counts = [int((apart.zone == zone).sum()) for zone in range(ZONES)]
+    assert counts == [3 * PX * PX // ZONES] * ZONES
+    middle, corner = apart.zone[:, 11, 11], apart.zone[:, 0, 0]
+    assert (middle == ZONES - 1).all()
+    assert (corner == 0).all()
+
+
+def test_turning_a_crop_turns_its_detail(kept) -> None:
+    planes = _cells(4, 3, 3)[0]
+    turned = np.rot90(planes, 1, (2, 3)).copy()
+    np.testing.assert_allclose(
+        as_other(turned, kept[1], kept[0]),
+        np.rot90(as_other(planes, kept[1], kept[0]), 1, (2, 3)),
+        atol=1e-9,
+    )
+
+
+def test_along_one_axis_ranks_are_kept() -> None:
+    chance = np.random.default_rng(0)
+    source, target = chance.normal(size=4000), chance.gamma(2.0, size=4000)
+    values = chance.normal(size=50)
+    moved = transfer(values[:, None], fit_transfer(source[:, None], target[:, None])[:1])[:, 0]
+    np.testing.assert_allclose(moved, sorted_transport(values, source, target), atol=0.03)
+
+
+def test_a_cloud_takes_on_the_form_of_the_other() -> None:
+    """Only together do the channels differ: each alone is spread alike in both clouds."""
+    chance = np.random.default_rng(1)
+    source, shared = chance.normal(size=(6000, 2)), chance.normal(size=(6000, 1))
+    target = 0.9 * shared + np.sqrt(1 - 0.81) * chance.normal(size=(6000, 2))
+    assert abs(np.corrcoef(source.T)[0, 1]) < 0.05, "test invalid: already alike"
+    moved = transfer(source, fit_transfer(source, target))
+    np.testing.assert_allclose(np.cov(moved.T), np.cov(target.T), atol=0.05)
+
+
+def test_what_is_alike_stays() -> None:
+    chance = np.random.default_rng(2)
+    one, other = chance.normal(size=(2, 12000, 3))
+    moved = transfer(one, fit_transfer(one, other))
+    assert np.median(np.abs(moved - one)) < 0.05
+
+
+def test_spots_vanish_and_decoys_stay(kept) -> None:
+    planes, red, both = _cells(30, 5, 4)
+    change = as_other(planes, kept[1], kept[0]) - planes
+    assert np.median(change[:, RED][red]) < -0.6 * SPOT
+    assert np.abs(np.median(change[:, RED][both])) < 0.3 * SPOT
+    assert np.median(np.abs(change[:, GREEN])) < 0.1
+
+
+def test_spots_appear_in_the_cell_and_not_beside_it(kept) -> None:
+    planes, _, both = _cells(30, 0, 5)
+    change = as_other(planes, kept[0], kept[1])[:, RED] - planes[:, RED]
+    new = (change > 0.5 * SPOT) & ~both
+    assert new.sum() / len(planes) >= 5
+    corners = np.zeros((PX, PX), dtype=bool)
+    corners[:4, :4] = corners[-4:, -4:] = True
+    assert new[:, corners].mean() < 0.1 * new[:, 8:16, 8:16].mean()
+
+
+def test_a_class_without_crops_is_not_known(kept) -> None:
+    assert np.isnan(kept[2]).all()
+    assert np.isfinite(kept[:2]).all()
+
+
+def test_a_flat_plane_has_no_detail() -> None:
+    flat = np.ones((1, 2, 8, 8))
+    np.testing.assert_array_equal(take_apart(flat).fine, 0.0)
