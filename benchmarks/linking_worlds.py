@@ -24,24 +24,18 @@ from lucyte.testing.wandering_cells import Edges, Movie, grade
 from lucyte.track.link import link
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-SIDE_PX, CELLS, FRAMES = 448, 60, 40
+SIDE_PX, CELLS, FRAMES = 256, 20, 30
 COLOURS = {"lucyte": "#0072b2", "laptrack": "#d55e00"}
 
 
-def film(
-    step_px: float,
-    seed: int,
-    side_px: int = SIDE_PX,
-    cells: int = CELLS,
-    frames: int = FRAMES,
-) -> LineageField:
+def film(step_px: float, seed: int) -> LineageField:
     """One film of world ``lineage`` whose stage stands still."""
     settings = LineageSettings(
         wells_per_condition=1,
-        frames=frames,
+        frames=FRAMES,
         gaps=(),
-        size_px=side_px,
-        cells=cells,
+        size_px=SIDE_PX,
+        cells=CELLS,
         step_px=step_px,
         drift_px=(0.0, 0.0),
         jump_rate=0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from lucyte.schema.errors import InputError, UsageError
 from lucyte.track.pieces import pieces_of, why_no_labels
 
 SHAPE = (120, 140)
-Image = npt.NDArray[np.generic]
+Image = npt.NDArray[Any]
 
 
 def movie(
@@ -35,7 +36,8 @@ def movie(
         image = np.zeros(shape, np.int32)
         for cell in range(cells):
             y, x = 20 + 20 * cell, 20 + (17 * cell) % 60 + step * time
-            image[disk((y, x), radius, shape=shape)] = name(cell, time)
+            spot = disk((y, x), radius, shape=shape)  # type: ignore[no-untyped-call]
+            image[spot] = name(cell, time)
         images.append(image)
     return images
 
@@ -153,7 +155,7 @@ def grey(image: Image) -> Image:
 
 
 def smooth(image: Image) -> Image:
-    return ndimage.gaussian_filter((image > 0) * 200.0, 4).astype(np.uint8)
+    return np.asarray(ndimage.gaussian_filter((image > 0) * 200.0, 4)).astype(np.uint8)
 
 
 def deep(image: Image) -> Image:
