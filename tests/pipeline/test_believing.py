@@ -14,7 +14,7 @@ from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.models import save_model
 from lucyte.pipeline.asked_model import Wanted, ask
-from lucyte.pipeline.challenge import ChallengeRequest, challenge
+from lucyte.pipeline.challenge import ChallengeRequest, _bounded, challenge
 from lucyte.pipeline.explain import ExplainRequest, explain
 from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
 from lucyte.schema.errors import UsageError
@@ -70,6 +70,16 @@ def test_challenge_writes_what_was_found_and_what_was_not_asked(
     assert "Not asked: seeds: it is not known how such a model is made" in told
     page = (out / "report.html").read_text()
     assert "Not asked, and why" in page and "model, challenged" in page
+
+
+@pytest.mark.parametrize(
+    ("side", "most", "looked_at"),
+    [(40, 0, (2000, 600)), (160, 0, (500, 150)), (800, 0, (240, 120)), (160, 1000, (1000, 600))],
+)
+def test_large_pictures_are_fewer(side: int, most: int, looked_at: tuple[int, int]) -> None:
+    request = ChallengeRequest(Wanted(Path()), Path(), most_cells=most)
+    found = _bounded(request, side)
+    assert (found.most_crops, found.most_asked) == looked_at
 
 
 def test_an_unknown_challenge_is_refused(

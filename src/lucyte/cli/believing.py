@@ -129,7 +129,9 @@ def challenge(
         Path | None, typer.Option(help="Write a claim to fill in, with what this run can test.")
     ] = None,
     margin: Annotated[float, typer.Option(help="What a shortcut may gain above chance.")] = 0.1,
-    most_cells: Annotated[int, typer.Option(min=8, help="Cells looked at.")] = 2000,
+    most_cells: Annotated[
+        int, typer.Option(min=0, help="Cells looked at; default by their size, 2,000 at most.")
+    ] = 0,
     refits: Annotated[int, typer.Option(min=2, help="Trainings that seeds and null may cost.")] = 3,
     group_regex: GroupRegex = "",
     group_column: GroupColumn = "",
@@ -169,9 +171,14 @@ def challenge(
         axes=axes,
     )
     where = out or _beside(first, data, "challenged")
-    settings = ChallengeSettings(margin=margin, most_crops=most_cells, refits=refits, seed=seed)
+    settings = ChallengeSettings(margin=margin, refits=refits, seed=seed)
     request = ChallengeRequest(
-        Wanted(first, data, reading, seed=seed, quiet=quiet), where, names(only), settings, _typed()
+        Wanted(first, data, reading, seed=seed, quiet=quiet),
+        where,
+        names(only),
+        settings,
+        most_cells,
+        _typed(),
     )
     print(put(request))
     next_step(f"open {where / 'report.html'}")

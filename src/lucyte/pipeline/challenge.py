@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,11 @@ from lucyte.pipeline.words import counted
 from lucyte.report.challenge import ChallengeContent, render_challenge, verdict
 from lucyte.schema.finding import Finding
 
+USUAL_PX = 80
+"""Side of crops of which as many are looked at as the settings say."""
+FEWEST = 240
+"""Cells that are fitted on at least."""
+
 
 @dataclass(frozen=True)
 class ChallengeRequest:
@@ -32,6 +37,8 @@ class ChallengeRequest:
     names : tuple of str
         Challenges; empty: all.
     settings : ChallengeSettings
+    most_cells : int
+        Looked at; 0: by their size, so that large pictures do not take hours.
     command : str
     """
 
@@ -39,6 +46,7 @@ class ChallengeRequest:
     out: Path
     names: tuple[str, ...] = ()
     settings: ChallengeSettings = field(default_factory=ChallengeSettings)
+    most_cells: int = 0
     command: str = ""
 
 
@@ -59,13 +67,14 @@ def challenge(request: ChallengeRequest) -> str:
         unseen=asked.unseen,
         file_bytes=asked.file_bytes,
     )
+    settings = _bounded(request, subject.crops.crop_px)
     log, began = TrainingLog(request.wanted.quiet), time.perf_counter()
 
     def told(name: str, number: int, among: int) -> None:
         spent = time.perf_counter() - began
         log.say(f"[{number + 1}/{among}, {spent:.0f} s] {name.replace('_', ' ')}")
 
-    found = run_challenges(subject, request.settings, request.names or None, told)
+    found = run_challenges(subject, settings, request.names or None, told)
     findings = ordered(found.findings)
     request.out.mkdir(parents=True, exist_ok=True)
     write_json(request.out / "evidence.json", write_ledger(findings))
@@ -76,6 +85,20 @@ def challenge(request: ChallengeRequest) -> str:
     lines += [f"  {note}" for note in asked.notes]
     lines.append(f"Wrote {request.out}: report.html, evidence.json.")
     return "\n".join(lines)
+
+
+def _bounded(request: ChallengeRequest, side: int) -> ChallengeSettings:
+    """How many cells are looked at: work goes with px, and each unit keeps its share."""
+    how = request.settings
+    if request.most_cells:
+        asked = min(how.most_asked, request.most_cells)
+        return replace(how, most_crops=max(8, request.most_cells), most_asked=max(8, asked))
+    share = min(1.0, (USUAL_PX / side) ** 2)
+    return replace(
+        how,
+        most_crops=max(FEWEST, round(share * how.most_crops)),
+        most_asked=max(FEWEST // 2, round(share * how.most_asked)),
+    )
 
 
 def _content(
