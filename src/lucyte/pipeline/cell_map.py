@@ -146,8 +146,9 @@ def _examine(samples: Samples, points: pd.DataFrame, kept: KeptMap, seed: int) -
     own, classes = [groups[k] for k in some], [labels[k] for k in some]
     first = stability(runs, own, samples.unit, classes, quality)
     if np.isfinite(first.statistic):
-        column = points.columns.get_loc("steady")
-        points.iloc[placed[some], column] = steadiness(runs).cells
+        steady = np.full(len(points), np.nan)
+        steady[placed[some]] = steadiness(runs).cells
+        points["steady"] = steady
     return [first, *found]
 
 

@@ -118,7 +118,8 @@ class KeptMap:
         from scipy.spatial import cKDTree
 
         tree = cKDTree(self.points)
-        usual = np.percentile(tree.query(self.points, k=2)[0][:, 1], NEAR)
+        own = np.asarray(tree.query(self.points, k=2)[0], dtype=np.float64)
+        usual = np.percentile(own[:, 1], NEAR)
         distance = np.asarray(tree.query(found, k=1)[0], dtype=np.float64)
         return distance / max(float(usual), 1e-300)
 

@@ -64,7 +64,7 @@ def layer_features(model: Predictor, crops: npt.NDArray[Any], layer: str) -> pd.
     finally:
         for handle in handles:
             handle.remove()
-    columns = {}
+    columns: dict[str, npt.NDArray[np.float64]] = {}
     for name in names:
         found = np.concatenate(parts[name]) if parts[name] else np.zeros((0, 0))
         columns |= {f"layer_{name}_{k}": found[:, k] for k in range(found.shape[1])}

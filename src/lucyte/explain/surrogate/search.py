@@ -66,8 +66,7 @@ class Formula:
     def holds(self, columns: dict[str, Floats]) -> Bools:
         """Per row."""
         each = np.stack([clause.holds(columns) for clause in self.clauses])
-        found: Bools = each.all(axis=0) if self.how == "and" else each.any(axis=0)
-        return found
+        return np.asarray(each.all(axis=0) if self.how == "and" else each.any(axis=0))
 
     def words(self) -> str:
         """Clauses joined by ``and`` or ``or``."""
@@ -202,7 +201,10 @@ def _combined(first: _Clauses, second: _Clauses, pull: Floats, most: int) -> lis
     chains: tuple[tuple[How, Floats], ...] = (("and", both), ("or", either))
     out = []
     for how, scores in chains:
-        for k in np.argsort(-scores.ravel(), kind="stable")[:most]:
+        flat = scores.ravel()
+        least = np.partition(flat, max(0, flat.size - most))[max(0, flat.size - most)]
+        near = np.flatnonzero(flat >= least)
+        for k in near[np.argsort(-flat[near], kind="stable")][:most]:
             a, b = divmod(int(k), len(second.clauses))
             out.append(Formula((first.clauses[a], second.clauses[b]), how))
     return out

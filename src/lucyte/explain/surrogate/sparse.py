@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lucyte.explain.surrogate.given import Given, Names
+from lucyte.explain.surrogate.given import Bools, Given, Names
 from lucyte.learn.feature_model import FeatureModel
 from lucyte.learn.logistic import fit_logistic
 from lucyte.measure.columns import describe
@@ -46,9 +46,10 @@ class SparseSum:
     def answers(self, table: pd.DataFrame) -> Names:
         """Class of every row; where nothing was measured, that of the offset."""
         logits = self.model.logits(table)
-        known = np.isfinite(logits).all(axis=1)
+        known: Bools = np.asarray(np.isfinite(logits).all(axis=1))
         best = np.where(known[:, None], np.nan_to_num(logits), self.model.intercept).argmax(axis=1)
-        return np.asarray(self.model.classes, dtype=str)[best]
+        found: Names = np.asarray(self.model.classes, dtype=str)[best]
+        return found
 
     def words(self) -> str:
         """Weights in standard units: ``starved for more (+) or less (-): ...``."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lucyte.explain.surrogate.formula import fit_formulas
-from lucyte.explain.surrogate.given import Given, Surrogate, given
+from lucyte.explain.surrogate.given import Given, Names, Surrogate, given
 from lucyte.explain.surrogate.held_out import Fit, fit_chosen, held_out
 from lucyte.explain.surrogate.judged import Judged, finding, judge
 from lucyte.explain.surrogate.sparse import fit_sparse
@@ -189,7 +189,7 @@ def _rows(
     labels: Sequence[str],
     groups: Sequence[str],
     how: SurrogateSettings,
-) -> tuple[Given, np.ndarray[tuple[int], np.dtype[np.str_]]]:
+) -> tuple[Given, Names]:
     """Rows drawn evenly over units, and their truth."""
     if isinstance(answers, pd.DataFrame):
         names = np.asarray([str(name) for name in answers.columns])
@@ -201,10 +201,11 @@ def _rows(
         )
     columns = [str(name) for name in features.columns if features[name].dtype.kind in "fiu"]
     table = features[columns]
+    y, t, g = (np.asarray(each, dtype=str) for each in (answers, labels, groups))
     measured = np.isfinite(table.to_numpy(dtype=np.float64)).any(axis=1)
     there = np.flatnonzero(measured)
-    some = there[even_sample([groups[k] for k in there], how.rows, how.seed)]
-    y, t, g = (np.asarray(each, dtype=str)[some] for each in (answers, labels, groups))
+    some = there[even_sample(g[there], how.rows, how.seed)]
+    y, t, g = y[some], t[some], g[some]
     return given(table.iloc[some].reset_index(drop=True), columns, y, g, how.seed), t
 
 

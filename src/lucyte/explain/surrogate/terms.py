@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,7 @@ def allowed(operator: str, term: Term, name: str, positive: bool) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def kind_of(column: str) -> str:
     """What a column measures, whatever the channel; empty where nothing is known of it."""
     found = parse(column)
@@ -131,7 +133,7 @@ def split_gains(values: Floats, pull: Floats) -> tuple[Floats, npt.NDArray[np.in
     ordered = np.take_along_axis(values, order, axis=1)
     below = np.cumsum(pull[order], axis=1)[:, :-1]
     usable = ordered[:, 1:] > ordered[:, :-1]
-    usable &= np.isfinite(values).all(axis=1)[:, None]
+    usable &= np.asarray(np.isfinite(values).all(axis=1))[:, None]
     gain = np.where(usable, -below, 0.0)
     at = np.abs(gain).argmax(axis=1)
     return np.take_along_axis(gain, at[:, None], axis=1)[:, 0], at.astype(np.int64)
