@@ -28,6 +28,15 @@ def test_a_picture_comes_back_at_its_size(px, widths) -> None:
     assert network(x).shape == (3, 3)
 
 
+def test_pictures_have_no_pattern_of_every_other_px() -> None:
+    network = AutoencoderNetwork(AutoencoderPlan(1, 16, 2, 6, 2, (4,), 8)).eval()
+    with torch.inference_mode():
+        network.paint.weight.zero_()
+        network.paint.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 1.0]))
+        drawn = network.decode(torch.zeros(1, 6))
+    torch.testing.assert_close(drawn[..., 1:-1, 1:-1], torch.full((1, 1, 14, 14), 0.5))
+
+
 def test_the_class_is_read_from_the_first_latents_alone() -> None:
     network = AutoencoderNetwork(AutoencoderPlan(1, 16, 2, 6, 2, (4,), 8)).eval()
     z = torch.randn(4, 6)

@@ -132,8 +132,10 @@ class AutoencoderNetwork(nn.Module):
         x = self.outwards(z).unflatten(1, (self.plan.widths[-1], side[-1], side[-1]))
         for step, size in zip(self.up, side[-2:0:-1], strict=True):
             x = step(F.interpolate(x, size=(size, size), mode="nearest"))
-        painted: Tensor = F.pixel_shuffle(self.paint(x), 2)
-        return painted[:, :, : self.plan.px, : self.plan.px]
+        painted = F.pixel_shuffle(self.paint(x), 2)[:, :, : self.plan.px, : self.plan.px]
+        # Twice the mean of 2 x 2: the pattern of every other px that laid out planes leave goes.
+        around = F.pad(painted, (1, 1, 1, 1), mode="replicate")
+        return F.avg_pool2d(F.avg_pool2d(around, 2, 1), 2, 1)
 
     def told(self, z: Tensor) -> Tensor:
         """Uncalibrated logits ``N K``: the first latents, linearly."""

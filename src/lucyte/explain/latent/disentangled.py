@@ -242,7 +242,8 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
         {
             "reviewer": (
                 "Largest squared change over the sum of squares, features in deviations over real "
-                f"cells, least of the latents, per {unit}; {interval.method}; pass from {ONE:g}, fail below."
+                f"cells, least of the latents, per {unit}; {interval.method}; pass from {ONE:g}, "
+                "fail below."
             ),
             "per_unit": dict(zip(found, map(float, shares), strict=True)),
             "latents": effects.table.to_dict("records"),
