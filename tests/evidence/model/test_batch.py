@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from lucyte.evidence.model.batch import batch
 from lucyte.evidence.model.batch_confounding import confounding, one_value_each
+from lucyte.evidence.model.batch_leave_out import leave_out
 from lucyte.evidence.model.batch_readout import macro_auroc, read_level, ridge_scores
 from lucyte.evidence.model.remedies import batch_remedies
 from lucyte.evidence.model.settings import ChallengeSettings
@@ -169,6 +170,40 @@ def test_reading_nothing_is_one_half_and_p_is_fair() -> None:
         small += told.p <= 0.05
     assert np.mean(aurocs) == pytest.approx(0.5, abs=3 * np.std(aurocs) / np.sqrt(24))
     assert small <= 4, "binomial 24, 0.05: more than 4 has a chance of 0.6 %"
+
+
+def dealt(seed: int, wells: int = 16) -> tuple[np.ndarray, tuple[list[str], list[str], list[str]]]:
+    """Features of wells whose class shows a little, and (class, well, plate), plates at random."""
+    rng = np.random.default_rng(seed)
+    at = np.repeat(np.arange(wells), 6)
+    starved = at >= wells // 2
+    plate = np.concatenate([rng.permutation(wells // 2) % 2 for _ in range(2)])[at]
+    x = rng.normal(size=(len(at), 4)) + rng.normal(size=(wells, 4))[at]
+    x[:, 0] += starved
+    labels = np.where(starved, "starved", "fed").tolist()
+    return x, (labels, [f"w{k}" for k in at], [f"p{k}" for k in plate])
+
+
+def test_leaving_a_plate_out_is_weighed_against_leaving_out_as_many_wells() -> None:
+    failed = 0
+    for seed in range(8):
+        x, design = dealt(seed)
+        failed += leave_out("plate", x, design, "well", SETTINGS).verdict == "fail"
+    assert failed <= 2, "binomial 8, 0.05: more than 2 has a chance of 0.6 %"
+
+
+def test_what_holds_in_its_own_plate_alone_is_lost_in_another() -> None:
+    x, design = dealt(0)
+    starved, second = np.array(design[0]) == "starved", np.array(design[2]) == "p1"
+    x[:, 1] = 4.0 * starved * second
+    x[:, 2] = 4.0 * starved * ~second
+    x[:, 0] = 0
+    found = leave_out("plate", x, design, "well", SETTINGS)
+    assert found.verdict == "fail", found.why
+    assert found.details["grouped_auroc"] > 0.9
+    assert found.details["left_out_auroc"] < 0.7
+    assert found.details["p"] == pytest.approx(1 / 20)
+    assert "leaving as many wells out" in found.why
 
 
 def test_remedies_take_a_plate_out_or_say_that_they_do_not() -> None:

@@ -103,6 +103,19 @@ def test_an_outline_out_of_focus_is_less_sharp_however_bright() -> None:
     assert np.nanmean(outline_sharpness(bright)) == pytest.approx(plain, rel=0.02)
 
 
+def test_focus_is_asked_about_though_one_channel_shows_no_outline() -> None:
+    crops = cells(signal=0)
+    flat = np.random.default_rng(0).normal(1500, 30, (len(crops), 1, 24, 24))
+    three = replace(
+        crops,
+        crops=np.concatenate([crops.crops, flat], axis=1).astype(np.float32),
+        channels=(*crops.channels, "TL"),
+    )
+    assert np.isnan(outline_sharpness(three)[:, 2]).all(), "the premise"
+    families = {each.name for each in outside_families(Subject(three), 3)}
+    assert "outline" in families
+
+
 def test_ranks_do_not_depend_on_the_unit_and_missing_is_the_middle() -> None:
     values = np.array([[1.0], [np.nan], [10.0], [100.0]])
     expected = np.array([[-1, 2 / 3], [0, -1 / 3], [0, -1 / 3], [1, 2 / 3]])

@@ -38,11 +38,13 @@ Bools = npt.NDArray[np.bool_]
 PX, SOURCE_PX = 32, 40
 """Side of a crop, and of the wider picture that it is cut from (so that cells can be moved)."""
 CLASSES = ("fed", "starved")
-POOL_WELLS, POOL_CELLS = 60, 20
+POOL_WELLS, POOL_CELLS = 60, 12
 """Wells of each class in the pool, and cells of each."""
 SIZES = ((6, 8), (8, 6), (12, 4))
 """Wells of each class and cells of each, one pair per world; as many again to learn from."""
-BLUR_PX, NOISE_COUNTS, LARGER, MOVED_PX = 1.6, 12.0, 0.22, 3.0
+BLUR_PX, NOISE_COUNTS, MOVED_PX = 1.6, 12.0, 3.0
+SMALL, LARGER = 0.8, 0.5
+"""Scale of every cell where size is planted, and how much larger the starved ones are."""
 QUALITY, WORSE = 95, 60
 PLATE_LAMP, PLATE_MEDIUM = 1.15, 8.0
 GREY_PER_COUNT = (4.0, 4.0, 16.0)
@@ -216,7 +218,7 @@ def _cut(
         if kind == "offset":
             x -= int(np.floor(MOVED_PX * amount + rng.random()))
         if kind == "size":
-            factor = float(np.exp(rng.normal(0, 0.05))) * (1 + LARGER * amount)
+            factor = SMALL * float(np.exp(rng.normal(0, 0.05))) * (1 + LARGER * amount)
             middle = (SOURCE_PX - 1) / 2 * (1 - 1 / factor)
             one = np.stack(
                 [
