@@ -152,9 +152,17 @@ def test_pooled_auroc_of_any_draw_is_that_of_the_definition() -> None:
 
 
 def test_an_interval_never_leaves_the_scale() -> None:
-    result = made(skill=9.0)
+    result = made(skill=3.0)
+    ends = [each.interval.high for each in measured(result, result.rows())]
+    assert any(end is not None for end in ends)
+    assert all(end is None or end <= 1 for end in ends)
+
+
+def test_no_error_at_all_is_no_certainty() -> None:
+    result = made(skill=99.0)
     for each in measured(result, result.rows()):
-        assert each.interval.high is not None and each.interval.high <= 1
+        if each.interval.estimate == 1 and each.name != "auroc":
+            assert each.interval.low is None and "the same in every group" in each.interval.method
 
 
 def test_an_undefined_score_says_why() -> None:
