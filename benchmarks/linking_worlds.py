@@ -23,7 +23,7 @@ from lucyte.simulate.lineage_settings import LineageSettings
 from lucyte.testing.wandering_cells import Edges, Movie, grade
 from lucyte.track.link import link
 
-RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+RATIOS = (0.1, 0.25, 0.4, 0.6, 0.8)
 SIDE_PX, CELLS, FRAMES = 256, 20, 30
 COLOURS = {"lucyte": "#0072b2", "laptrack": "#d55e00"}
 
