@@ -8,7 +8,7 @@
 ``given``: the challenge's masks under names drawn anew. ``damaged``: 5 % of the objects gone, 2 %
 of the touching pairs merged; means over seeds. The peers' two lengths, in object diameters, are the
 best of nine on two films of world ``lineage``, of short and of long steps (``worlds``: on another
-film of the same step); Lucyte runs with its defaults and was shaped on simulated worlds.
+film of the same step); Lucyte runs with its defaults.
 Nothing here is asserted; the tables are read.
 """
 
