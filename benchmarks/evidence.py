@@ -3,7 +3,8 @@
     python benchmarks/evidence.py --worlds 50 --log evidence.jsonl [--processes 2] [--first 0]
 
 Each world is a line of the log; the same command goes on where it was stopped. --first gives
-the seed of the first round. --worlds 0 only prints what the log holds.
+the seed of the first round. --worlds 0 only prints what the log holds; --page writes it into the
+page, between its marks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from lucyte.testing.benchmarks.evidence import jobs, read_log, report, run
 
+MARKS = ("<!-- matrix -->", "<!-- /matrix -->")
+
 
 def main() -> None:
     """Run what is missing, print the tables."""
@@ -22,6 +25,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--page", type=Path, help="docs/challenge-matrix.md")
     given = parser.parse_args()
 
     def told(done: int, of: int) -> None:
@@ -29,7 +33,13 @@ def main() -> None:
 
     if given.worlds:
         run(list(jobs(given.worlds, given.first)), given.log, given.processes, told)
-    print(report(read_log(given.log)))
+    told_by_log = report(read_log(given.log))
+    print(told_by_log)
+    if given.page:
+        before, rest = given.page.read_text("utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        text = f"{before}{MARKS[0]}\n{told_by_log}\n{MARKS[1]}{after}"
+        given.page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

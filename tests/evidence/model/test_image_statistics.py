@@ -10,6 +10,7 @@ import pytest
 
 from lucyte.evidence.model.image_numbers import outline_sharpness, outside_families, ranked
 from lucyte.evidence.model.image_statistics import (
+    _noise,
     exchanges_of,
     rescaled,
     statistics_permit,
@@ -114,6 +115,16 @@ def test_focus_is_asked_about_though_one_channel_shows_no_outline() -> None:
     assert np.isnan(outline_sharpness(three)[:, 2]).all(), "the premise"
     families = {each.name for each in outside_families(Subject(three), 3)}
     assert "outline" in families
+
+
+def test_light_that_falls_off_beside_an_object_is_no_noise() -> None:
+    crops = cells(signal=0)
+    plain = _noise(crops, HOW.halo_px)
+    assert np.median(plain) == pytest.approx(2.0, rel=0.05), "the world's own"
+    light = crops.crops.copy()
+    light[:, :, :2, :5] += 300
+    beside = _noise(replace(crops, crops=light), HOW.halo_px)
+    assert np.median(beside) == pytest.approx(2.0, rel=0.1)
 
 
 def test_ranks_do_not_depend_on_the_unit_and_missing_is_the_middle() -> None:
