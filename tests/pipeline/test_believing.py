@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lucyte.io.atomic import write_json
 from lucyte.io.labelled import SampleOptions
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.image_training import TrainingSettings
@@ -189,3 +191,12 @@ def test_an_autoencoder_shows_cells_otherwise_too(shapes: Path, tmp_path: Path) 
     told = explain(ExplainRequest(wanted, explained, ("occlusion",), cells=1, exam_cells=8))
     assert "judged by no other model" in told
     assert "What changed:" in (explained / "report.html").read_text()
+
+
+def test_the_learner_of_a_trained_network_is_known_again(model: Path, pictures: Path) -> None:
+    settings = ImageSettings(encoder="small", width=8, training=TrainingSettings(epochs=3))
+    write_json(model / "settings.json", asdict(settings))
+    options = SampleOptions(channels=("EGFP", "mRFP", "TL"))
+    asked = ask(Wanted(model, pictures, options, quiet=True))
+    assert isinstance(asked.learner, ImageLearner) and asked.learner.settings == settings
+    (model / "settings.json").unlink()

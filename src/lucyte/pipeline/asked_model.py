@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lucyte.io.labelled import SampleOptions
+from lucyte.learn.image_augment import AugmentSettings
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.models import load_model
@@ -213,6 +214,7 @@ def _learner(folder: Path, model: Predictor) -> Learner | None:
     known = json.loads(path.read_text(encoding="utf-8"))
     training = known.pop("training", {})
     plain = {each.name for each in fields(TrainingSettings)}
+    training["augment"] = AugmentSettings(**training.get("augment", {}))
     settings = ImageSettings(
         **{k: v for k, v in known.items() if k in {f.name for f in fields(ImageSettings)}},
         training=TrainingSettings(**{k: v for k, v in training.items() if k in plain}),
