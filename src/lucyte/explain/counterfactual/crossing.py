@@ -204,6 +204,9 @@ def _detail_way(
     picture = raw.clone()
     light = [model.channels.index(name) for name in model.seen.light]
     picture[:, light] = model.seen.undo(torch.from_numpy(moved))
+    for channel in light:  # undoing is exponential: a little too far is far too bright
+        low, high = model.intensity_range.get(model.channels[channel], (-np.inf, np.inf))
+        picture[:, channel] = picture[:, channel].clamp(low, high)
     return model.encode(picture.numpy()) - z
 
 

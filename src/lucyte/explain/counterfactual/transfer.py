@@ -6,9 +6,11 @@ moves least is the monotone one,
 
 .. math:: t(x) = F_q^{-1}(F_p(x)),
 
-with :math:`F` the distribution functions; it is done along the axes, then along those of random
-rotations, again and again. What both classes have alike stays where it is; what is too bright, or
-too bright in one channel for what it is in another, moves.
+with :math:`F` the distribution functions; it is done along the principal axes of both classes
+together, then along those of random rotations, again and again. What both classes have alike stays
+where it is; what is too bright, or too bright in one channel for what it is in another, moves.
+Principal axes come first because channels of one cell go together: along them, what is bright in
+all channels is told apart from what is bright in one, before anything has moved.
 
 References
 ----------
@@ -55,13 +57,14 @@ def fit_transfer(source: Floats, target: Floats, seed: int = 0) -> list[Turn]:
     ----------
     source, target : float array M C
     seed : int
-        Of the rotations; the first is none.
+        Of the rotations after the first.
     """
     chance, size = np.random.default_rng(seed), source.shape[1]
     turns: list[Turn] = []
     at = np.asarray(source, dtype=np.float64)
+    principal = np.linalg.svd(np.cov(np.concatenate([at, target]).T).reshape(size, size))[0]
     for k in range(ROTATIONS):
-        rotation = np.linalg.qr(chance.normal(size=(size, size)))[0] if k else np.eye(size)
+        rotation = np.linalg.qr(chance.normal(size=(size, size)))[0] if k else principal
         before = np.quantile(at @ rotation, LEVELS, axis=0)
         # Ties would leave the monotone move undefined.
         before = np.maximum.accumulate(before + 1e-9 * np.arange(len(LEVELS))[:, None], axis=0)
