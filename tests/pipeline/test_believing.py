@@ -104,6 +104,9 @@ def test_every_map_on_the_page_stands_beside_its_exam(
         own = [each for each in found if each["name"].startswith(f"{name}.")]
         assert {each["name"] for each in own} >= {f"{name}.deletion", f"{name}.road"}
         assert f"{name.replace('_', ' ')}: " in told
+        assert all(each["details"]["method"] == name for each in own)
+    loose = [each for each in found if each["name"].split(".")[0] not in methods]
+    assert all(each["details"]["method"] == "" for each in loose)
     import zarr
 
     stored = zarr.open_group(str(out / "explanations.zarr"), mode="r")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +144,10 @@ def explain(request: ExplainRequest) -> str:
                 findings += _examine(asked, request, cells, relevance, absent)
             done()
     otherwise = _imagine(request, asked, cells)
-    findings += otherwise.findings
     places = _map(asked, request)
     readable = _read(asked, request, cells)
-    findings += [*places.findings, *readable.findings]
+    for each in (*places.findings, *readable.findings, *otherwise.findings):
+        findings.append(replace(each, details={**each.details, "method": ""}))
     absent |= readable.absent
     if places.why_not:
         absent["map of cells"] = places.why_not
@@ -272,10 +272,17 @@ def _examine(
         # Asked again for every noisy copy, these would take as long as all else together.
         exams = [name for name in exams if name not in ("sensitivity", "model_randomisation")]
     try:
-        return examine(case, exams=exams)
+        return [_of(relevance.method, each) for each in examine(case, exams=exams)]
     except UsageError as error:
         absent[f"exams of {relevance.method}"] = str(error)
         return []
+
+
+def _of(method: str, found: Finding) -> Finding:
+    """A finding that says whose it is: the same question is put to every method."""
+    words = method.replace("_", " ")
+    question = f"{words[0].upper()}{words[1:]}: {found.question[0].lower()}{found.question[1:]}"
+    return replace(found, question=question, details={**found.details, "method": method})
 
 
 def _planes(found: Relevance) -> npt.NDArray[np.float64]:
