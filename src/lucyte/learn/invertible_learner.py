@@ -57,7 +57,7 @@ class InvertibleSettings:
     hidden: tuple[int, ...] = (16, 32, 32)
     padding: int = 0
     bound: float = 0.9
-    squeeze: str = "haar"
+    squeeze: str = "px"
     validation: float = 0.2
     wanted_error: float | None = None
     training: InvertibleTraining = field(default_factory=InvertibleTraining)
