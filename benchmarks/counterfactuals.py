@@ -71,7 +71,7 @@ class Plate(NamedTuple):
 
     def of(self, rows: npt.NDArray[np.int64]) -> Plate:
         """Some of the cells."""
-        return Plate(*(each[rows] for each in self))
+        return Plate(self.crops[rows], self.labels[rows], self.groups[rows], self.masks[rows])
 
 
 def world() -> WorldSettings:

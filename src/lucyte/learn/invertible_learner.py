@@ -238,7 +238,7 @@ def class_details(
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_CROPS])
     with torch.inference_mode():
         planes = seen.prepare(data.batch(chosen))
-        said = torch.cat([network(part).argmax(1) for part in planes.split(64)])
+        said = torch.cat([network(part).argmax(1) for part in torch.split(planes, 64)])
     return remember(planes.double().numpy(), said.numpy(), data.classes, seed)
 
 

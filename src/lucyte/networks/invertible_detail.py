@@ -69,8 +69,13 @@ def take_apart(planes: Floats) -> Detail:
         everywhere = np.broadcast_to(px[:, None], here.shape)
         np.put_along_axis(scale, everywhere, np.broadcast_to(size, here.shape), axis=2)
         np.put_along_axis(zone, px, k, axis=1)
-    fine, scale = (each.reshape(planes.shape) for each in (rest / scale, scale))
-    return Detail(broad, fine, scale, zone.reshape(n, height, width))
+    shape = planes.shape
+    return Detail(
+        broad,
+        (rest / scale).reshape(shape),
+        scale.reshape(shape),
+        zone.reshape(n, height, width),
+    )
 
 
 def broad_light(planes: Floats) -> Floats:
