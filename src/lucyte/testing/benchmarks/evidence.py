@@ -350,10 +350,11 @@ def notes(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def report(records: Sequence[Mapping[str, Any]]) -> str:
     """All tables in Markdown, for the page."""
+    every = any(record["every"] and not is_honest(record) for record in records)
     parts = (
         markdown_table(detection_table(detection(records))),
         markdown_table(alarm_table(false_alarms(records))),
-        markdown_table(matrix(records)),
+        *([markdown_table(matrix(records))] if every else []),
         "\n".join(f"- {note}" for note in notes(records)),
     )
     return "\n\n".join(parts)
