@@ -178,7 +178,7 @@ def dealt(seed: int, wells: int = 16) -> tuple[np.ndarray, tuple[list[str], list
     at = np.repeat(np.arange(wells), 6)
     starved = at >= wells // 2
     plate = np.concatenate([rng.permutation(wells // 2) % 2 for _ in range(2)])[at]
-    x = rng.normal(size=(len(at), 4)) + rng.normal(size=(wells, 4))[at]
+    x: np.ndarray = rng.normal(size=(len(at), 4)) + rng.normal(size=(wells, 4))[at]
     x[:, 0] += starved
     labels = np.where(starved, "starved", "fed").tolist()
     return x, (labels, [f"w{k}" for k in at], [f"p{k}" for k in plate])
