@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lucyte.learn.autoencoder_learner import AutoencoderLearner, AutoencoderSettings
+from lucyte.learn.autoencoder_training import AutoencoderTraining
 from lucyte.learn.crops import CropLearner
 from lucyte.learn.feature_predictor import FeaturePredictor
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.image_training import TrainingSettings
+from lucyte.learn.invertible_learner import InvertibleLearner, InvertibleSettings
+from lucyte.learn.invertible_training import InvertibleTraining
 from lucyte.learn.logistic import LogisticSettings, fit_logistic
 from lucyte.learn.models import KINDS, load_card, load_model, save_model
 from lucyte.networks.model_folder import CARD_FILE, Card, pack
@@ -89,7 +93,19 @@ def test_every_kind_comes_back_from_its_folder_with_the_same_answers(tmp_path):
     short = TrainingSettings(epochs=1, batch=8)
     learner = ImageLearner(CHANNELS, ImageSettings(training=short))
     network = learner.fit(pixels, labels, groups, 0)
-    both = {"features": predictor(), "crop-statistics": whole, "image-classifier": network}
+    turned = InvertibleLearner(
+        CHANNELS, InvertibleSettings(training=InvertibleTraining(epochs=1))
+    ).fit(pixels, labels, groups, 0)
+    drawer = AutoencoderLearner(
+        CHANNELS, AutoencoderSettings(latents=8, training=AutoencoderTraining(epochs=1))
+    ).fit(pixels, labels, groups, 0)
+    both = {
+        "features": predictor(),
+        "crop-statistics": whole,
+        "image-classifier": network,
+        "invertible-classifier": turned,
+        "autoencoder": drawer,
+    }
     assert sorted(both) == sorted(row.name for row in KINDS), "test invalid: a kind is missing"
     for kind, made in both.items():
         card = Card(split=f"wells held out, {kind}", limits=("one plate",))
@@ -104,7 +120,7 @@ def test_every_kind_comes_back_from_its_folder_with_the_same_answers(tmp_path):
         )
         if kind != "features":
             assert np.array_equal(back.logits(pixels), made.logits(pixels))
-        if kind == "image-classifier":  # it adds what it knows of ranges to the card
+        if kind not in ("features", "crop-statistics"):  # networks add the ranges that they saw
             assert load_card(folder).split == card.split
             continue
         assert load_card(folder) == card

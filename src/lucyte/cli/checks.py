@@ -79,7 +79,8 @@ def validate(
 @app.command(epilog="Example: lucyte bench track")
 def bench(
     what: Annotated[
-        list[str] | None, typer.Argument(help="start, features, track, explain, evidence ...; default all.")
+        list[str] | None,
+        typer.Argument(help="start, features, track, explain, evidence ...; default all."),
     ] = None,
     out: Out = Path("docs/benchmarks.md"),
 ) -> None:

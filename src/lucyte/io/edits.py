@@ -50,7 +50,7 @@ def read_edits(path: str | Path) -> tuple[Edit, ...]:
         if any(cell.strip() for cell in row) and not row[0].startswith("#")
     ]
     if not rows:
-        raise InputError(path, "holds no correction.", f"Columns: {', '.join(COLUMNS)}.")
+        return ()
     names = [cell.strip() for cell in rows[0][1]]
     for name in names:
         if name not in COLUMNS:

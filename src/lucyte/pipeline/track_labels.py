@@ -89,6 +89,8 @@ def track_labels(
     shape = read(next(iter(frames))).shape
     size = (int(shape[-2]), int(shape[-1]))
     said = read_edits(edits) if edits is not None else ()
+    if edits is not None and not said:
+        raise InputError(edits, "holds no correction.", "See docs/track.md for its columns.")
     wanted = TrackSettings(**settings)
     done = link_and_repair(table, wanted, labels=read, shape_yx=size, edits=said)
     tracks, seen = done.tracks, done.repairs.apply(read)

@@ -35,6 +35,8 @@ from lucyte.track.prices import margins, share_gains
 BATCH = 4_000
 """Variables that are handed to the solver at once, unless one piece alone has more."""
 EPSILON = 1e-7
+UNPROVEN = 1e-5
+"""Nats between the gain of a piece and its bound from which it is solved with all candidates."""
 ATTEMPTS = 50
 NEARLY = 8.0
 """Candidates this many nats below the price of their places take no part in sharing."""
@@ -88,7 +90,7 @@ def solve(count: int, pairs: Pairs, gains: Floats, divisions: Divisions) -> Solu
     value = _mutual_best(takes, gain)
     active = np.flatnonzero(value > 0)
     rivals = np.arange(len(gain))
-    bound = 0.0
+    bound, price, excess = 0.0, np.zeros(takes.shape[0]), gain
     for _ in range(ATTEMPTS):
         price = share_gains(takes[:, rivals], gain[rivals], value[rivals]).price
         excess = gain - takes.T @ price
@@ -99,6 +101,7 @@ def solve(count: int, pairs: Pairs, gains: Floats, divisions: Divisions) -> Solu
         active = np.union1d(active, fresh)
         _improve(value, takes, gain, active, fresh)
         rivals = np.union1d(np.flatnonzero(excess > -NEARLY), active)
+    _settle(value, takes, gain, (price, excess))
     pieces = _make_whole(value, takes, gain, active)
     margin = np.zeros(len(gain))
     margin[rivals] = margins(takes[:, rivals], gain[rivals], value[rivals])
@@ -147,6 +150,31 @@ def _improve(
     for batch in _batches(piece[changed]):
         members = active[changed][batch]
         value[members] = _highs(takes[:, members], gain[members], whole=False)
+
+
+def _settle(
+    value: Floats, takes: sparse.csc_array, gain: Floats, proof: tuple[Floats, Floats]
+) -> None:
+    """Solve again, in place and with all their candidates, pieces that prices do not prove best.
+
+    The gain of any solution is at most the prices of the places and what candidates exceed them
+    by. Where a piece reaches that it is the best; sharing need not arrive there.
+    """
+    price, excess = proof
+    piece = _pieces(takes)
+    count = int(piece.max(initial=-1)) + 1
+    entries = takes.tocoo()
+    of_place = np.full(takes.shape[0], -1, dtype=np.int64)
+    of_place[entries.row] = piece[entries.col]
+    taken = of_place >= 0
+    most = np.bincount(of_place[taken], price[taken], count)
+    most += np.bincount(piece, np.maximum(excess, 0.0), count)
+    open_ = most - np.bincount(piece, gain * value, count) > UNPROVEN
+    open_ &= np.bincount(piece, minlength=count) <= WHOLE_PIECE
+    members = np.flatnonzero(open_[piece])
+    for batch in _batches(piece[members]):
+        some = members[batch]
+        value[some] = _highs(takes[:, some], gain[some], whole=False)
 
 
 def _make_whole(value: Floats, takes: sparse.csc_array, gain: Floats, active: Ints) -> int:

@@ -149,9 +149,7 @@ def test_effects_share_and_words(model, cells) -> None:
     assert 0.5 <= told.statistic <= 1
     with pytest.raises(UsageError, match="not measured: spots"):
         latent_effects(walks, cells.masks, measure, ("spots",), spread)
-    with pytest.raises(
-        UsageError, match="same in all real cells: mean_red, mean_green;"
-    ):
+    with pytest.raises(UsageError, match="same in all real cells: mean_red, mean_green;"):
         latent_effects(walks, cells.masks, measure, names, spread * 0)
 
 
