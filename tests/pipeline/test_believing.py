@@ -163,6 +163,8 @@ def test_a_model_is_turned_round(
     page = (explained / "report.html").read_text()
     assert "What changed:" in page and "fig-boundary" in page
     assert sorted(path.suffix for path in (explained / "films").iterdir()) == [".gif", ".gif"]
+    with pytest.raises(UsageError, match="unknown direction 'sideways'"):
+        explain(ExplainRequest(wanted, explained, counterfactual=out, direction="sideways"))
     with pytest.raises(UsageError, match="no model that can be turned round"):
         explain(ExplainRequest(wanted, explained, counterfactual=model))
 

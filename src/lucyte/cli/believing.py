@@ -60,6 +60,10 @@ def explain(
     counterfactual: Annotated[
         Path | None, typer.Option(help="A model of lucyte train invert or autoencode.")
     ] = None,
+    direction: Annotated[
+        str,
+        typer.Option(help="Of counterfactuals: means, detail (spots and other fine things), head."),
+    ] = "means",
     group_regex: GroupRegex = "",
     group_column: GroupColumn = "",
     label_column: LabelColumn = "",
@@ -104,6 +108,7 @@ def explain(
         layer=layer or None,
         baseline=baseline,
         counterfactual=counterfactual,
+        direction=direction,
         command=_typed(),
     )
     print(put(request))

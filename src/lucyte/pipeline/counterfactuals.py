@@ -13,6 +13,7 @@ import pandas as pd
 
 from lucyte.explain.counterfactual.changes import change_words, feature_tables
 from lucyte.explain.counterfactual.closed_form import Counterfactuals, counterfactual
+from lucyte.explain.counterfactual.crossing import DIRECTIONS
 from lucyte.explain.counterfactual.measures import accepted, validity_finding
 from lucyte.explain.counterfactual.paths import film_strips
 from lucyte.explain.counterfactual.plane import class_plane
@@ -24,7 +25,7 @@ from lucyte.networks.input_match import fit_side
 from lucyte.networks.invertible_classifier import InvertibleClassifier
 from lucyte.pipeline.asked_model import AskedModel
 from lucyte.report.counterfactual import Plane, Strip
-from lucyte.schema.errors import UsageError
+from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.plan import MeasureSettings
 from lucyte.schema.protocols import MASK_CHANNEL, Predictor
@@ -92,6 +93,7 @@ def imagine(
     samples: Samples,
     masks: npt.NDArray[np.bool_],
     shown: npt.NDArray[np.int64],
+    direction: str = "means",
 ) -> Otherwise:
     """Each cell in the class that it is nearest to but its own.
 
@@ -105,12 +107,16 @@ def imagine(
     masks : bool array N Y X
     shown : int array
         Rows whose film strips a person sees; all of them are judged.
+    direction : str
+        Which way an invertible network goes; see `crossing`.
 
     Raises
     ------
     UsageError
         A model of another kind, or channels that the samples lack.
     """
+    if direction not in DIRECTIONS:
+        raise unknown("direction", direction, DIRECTIONS)
     model = asked.model if folder is None else load_model(folder)
     if not isinstance(model, InvertibleClassifier | Autoencoder):
         if folder is None:
@@ -123,7 +129,7 @@ def imagine(
     inside = fit_side(masks[:, None], model.input_px, known=True)[:, 0]
     findings: list[Finding] = []
     notes: list[str] = []
-    made, order = _all(model, crops, notes)
+    made, order = _all(model, crops, direction, notes)
     if not made:
         return Otherwise(notes=tuple(notes))
     judge = _Outlined(asked.model, masks[order]) if folder is not None else None
@@ -147,7 +153,7 @@ def imagine(
 
 
 def _all(
-    model: Turnable, crops: npt.NDArray[Any], notes: list[str]
+    model: Turnable, crops: npt.NDArray[Any], direction: str, notes: list[str]
 ) -> tuple[list[Counterfactuals], npt.NDArray[np.int64]]:
     """Counterfactuals by target, and the rows of the samples in their order."""
     logits = model.logits(crops)
@@ -159,7 +165,7 @@ def _all(
     for target in np.unique(nearest):
         rows = np.flatnonzero(nearest == target)
         try:
-            made.append(_made(model, crops[rows], model.classes[target]))
+            made.append(_made(model, crops[rows], model.classes[target], direction))
         except UsageError as error:
             notes.append(f"No counterfactuals to {model.classes[target]}: {error}")
         else:
@@ -167,10 +173,10 @@ def _all(
     return made, np.concatenate(order) if order else np.zeros(0, dtype=np.int64)
 
 
-def _made(model: Turnable, crops: npt.NDArray[Any], target: str) -> Counterfactuals:
+def _made(model: Turnable, crops: npt.NDArray[Any], target: str, direction: str) -> Counterfactuals:
     if isinstance(model, Autoencoder):
         return latent_counterfactual(model, crops, target)
-    return counterfactual(model, crops, target)
+    return counterfactual(model, crops, target, direction=direction)
 
 
 def _judged(
@@ -234,7 +240,7 @@ def _strip(
     if isinstance(model, Autoencoder):
         path = latent_strips(model, crops[[row]], each.target, STEPS)
     else:
-        path = film_strips(model, crops[[row]], each.target, STEPS)
+        path = film_strips(model, crops[[row]], each.target, STEPS, each.direction)
     light = [k for k, name in enumerate(model.channels) if not name.startswith("mask:")]
     return Strip(
         object_id=samples.names[row],

@@ -65,6 +65,8 @@ class ExplainRequest:
     baseline : str
     counterfactual : Path or None
         A model that can be turned round.
+    direction : str
+        Which way it goes.
     command : str
     """
 
@@ -77,6 +79,7 @@ class ExplainRequest:
     layer: str | None = None
     baseline: str = "local_background"
     counterfactual: Path | None = None
+    direction: str = "means"
     command: str = ""
 
 
@@ -295,7 +298,7 @@ def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherw
     """Counterfactuals of the cells that are shown, where a model can make some."""
     folder = request.counterfactual
     with step("Imagining", 1, quiet=request.wanted.quiet) as done:
-        made = imagine(folder, asked, cells.samples, cells.masks, cells.shown)
+        made = imagine(folder, asked, cells.samples, cells.masks, cells.shown, request.direction)
         done()
     return made
 
