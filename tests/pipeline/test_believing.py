@@ -195,6 +195,8 @@ def test_an_autoencoder_shows_cells_otherwise_too(shapes: Path, tmp_path: Path) 
     explained = tmp_path / "explained"
     told = explain(ExplainRequest(wanted, explained, ("occlusion",), cells=1, exam_cells=8))
     assert "judged by no other model" in told
+    with pytest.raises(UsageError, match="an autoencoder goes one way only"):
+        explain(ExplainRequest(wanted, explained, ("occlusion",), direction="detail"))
     assert "What changed:" in (explained / "report.html").read_text()
 
 

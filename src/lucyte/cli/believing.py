@@ -238,26 +238,23 @@ def train_invert(
         array=array,
         axes=axes,
     )
-    print(
-        train_inverse(
-            InverseRequest(
-                data,
-                out,
-                reading,
-                names(use),
-                "invert",
-                flow=flow,
-                head=head,
-                density=density,
-                epochs=epochs,
-                minutes=minutes,
-                licence=licence,
-                seed=seed,
-                quiet=quiet,
-            )
-        )
+    request = InverseRequest(
+        data,
+        out,
+        reading,
+        names(use),
+        "invert",
+        flow=flow,
+        head=head,
+        density=density,
+        epochs=epochs,
+        minutes=minutes,
+        licence=licence,
+        seed=seed,
+        quiet=quiet,
     )
-    next_step(f"lucyte explain MODEL {shlex.quote(str(data))} --counterfactual {out}")
+    print(train_inverse(request))
+    next_step(_explained_by(data, out))
 
 
 @training.command(
@@ -308,25 +305,22 @@ def train_autoencode(
         array=array,
         axes=axes,
     )
-    print(
-        train_inverse(
-            InverseRequest(
-                data,
-                out,
-                reading,
-                names(use),
-                "autoencode",
-                latents=latents,
-                teacher=teacher,
-                epochs=epochs,
-                minutes=minutes,
-                licence=licence,
-                seed=seed,
-                quiet=quiet,
-            )
-        )
+    request = InverseRequest(
+        data,
+        out,
+        reading,
+        names(use),
+        "autoencode",
+        latents=latents,
+        teacher=teacher,
+        epochs=epochs,
+        minutes=minutes,
+        licence=licence,
+        seed=seed,
+        quiet=quiet,
     )
-    next_step(f"lucyte explain MODEL {shlex.quote(str(data))} --counterfactual {out}")
+    print(train_inverse(request))
+    next_step(_explained_by(data, out))
 
 
 def _claims(
@@ -348,6 +342,10 @@ def _claims(
     for found in test_hypothesis(run, record, quiet=quiet):
         print(f"{found.details.get('answer', found.verdict)}: {found.why}")
     next_step(f"lucyte report {shlex.quote(str(run))}")
+
+
+def _explained_by(data: Path, out: Path) -> str:
+    return shlex.join(["lucyte", "explain", "MODEL", str(data), "--counterfactual", str(out)])
 
 
 def _beside(first: Path, data: Path | None, name: str) -> Path:

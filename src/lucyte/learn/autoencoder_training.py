@@ -34,9 +34,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucyte.learn.image_augment import AugmentSettings, augment
+from lucyte.learn.image_augment import IN_PLACE, AugmentSettings, augment
 from lucyte.learn.image_training import Diverged, Progress, TrainingSet
-from lucyte.learn.invertible_training import GENTLE
 from lucyte.networks.autoencoder_network import AutoencoderNetwork, kl_divergence, off_diagonal
 from lucyte.networks.invertible_input import InvertibleInput
 from lucyte.schema.errors import UsageError
@@ -85,7 +84,7 @@ class AutoencoderTraining:
     eta: float = 0.2
     average: float = 0.98
     budget_s: float | None = None
-    augment: AugmentSettings = field(default_factory=lambda: GENTLE)
+    augment: AugmentSettings = field(default_factory=lambda: IN_PLACE)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "rate", "last_rate", "capacity"):

@@ -72,6 +72,10 @@ class AugmentSettings:
 
 GENTLE = AugmentSettings(stretch=0.1, gain=0.15, offset=0.0, blur_px=0.0, noise=0.0)
 """Where fine structure decides, blur and noise would take away what is to be seen."""
+IN_PLACE = AugmentSettings(
+    turn_deg=0, stretch=0, shift=0, gain=0.1, offset=0.005, blur_px=0, noise=0
+)
+"""Turns by quarters and mirrors: px are moved, never blended, so noise stays as it is."""
 
 
 def augment(

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucyte.learn.image_augment import AugmentSettings, augment
+from lucyte.learn.image_augment import IN_PLACE, AugmentSettings, augment
 from lucyte.learn.image_training import Diverged, Progress, TrainingSet
 from lucyte.networks.invertible_input import InvertibleInput
 from lucyte.networks.invertible_network import InvertibleNetwork
@@ -33,8 +33,6 @@ from lucyte.schema.errors import UsageError
 from lucyte.stats.classification import balanced_accuracy
 
 Told = Callable[[Mapping[str, float]], None]
-GENTLE = AugmentSettings(turn_deg=0, stretch=0, shift=0, gain=0.1, offset=0.005, blur_px=0, noise=0)
-"""Turns by quarters and mirrors: px are moved, never blended, so noise stays as it is."""
 NEARLY = 10
 """Iterations of power iteration ahead of a validation; the end of training settles fully."""
 FEWEST_STEPS = 20
@@ -76,7 +74,7 @@ class InvertibleTraining:
     average: float = 0.98
     budget_s: float | None = None
     device: str = "cpu"
-    augment: AugmentSettings = field(default_factory=lambda: GENTLE)
+    augment: AugmentSettings = field(default_factory=lambda: IN_PLACE)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "rate", "last_rate"):

@@ -18,6 +18,7 @@ from lucyte.networks.image_classifier import Calibrated
 from lucyte.networks.invertible_input import InvertibleInput
 from lucyte.networks.invertible_support import LatentSupport
 from lucyte.networks.model_folder import Card, StoredModel
+from lucyte.networks.stored_weights import fill_network
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -210,17 +211,7 @@ class Autoencoder:
         plan = AutoencoderPlan.restore(dict(stored.config["plan"]))
         network = AutoencoderNetwork(plan)
         arrays = {name: np.array(value) for name, value in stored.arrays.items()}
-        start = "network."
-        state = {
-            name.removeprefix(start): torch.from_numpy(value)
-            for name, value in arrays.items()
-            if name.startswith(start)
-        }
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(f"the weights do not fit this autoencoder: {reason}") from None
+        fill_network(network, arrays, "this autoencoder", "network.")
         return cls(
             network.eval(),
             plan,

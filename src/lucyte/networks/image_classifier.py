@@ -17,6 +17,7 @@ from lucyte.networks.engine import ENGINES, Answer
 from lucyte.networks.fusion import Fused, NetworkPlan, build_network, count_parameters
 from lucyte.networks.image_input import ImageInput
 from lucyte.networks.model_folder import Card, StoredModel
+from lucyte.networks.stored_weights import fill_network
 from lucyte.schema.errors import UsageError, unknown
 
 Floats = npt.NDArray[np.float64]
@@ -201,12 +202,7 @@ class ImageClassifier:
         """
         plan = NetworkPlan.restore(stored.config["plan"])
         network = build_network(plan)
-        state = {name: torch.from_numpy(np.array(a)) for name, a in stored.arrays.items()}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(f"the weights do not fit {plan.encoder!r}: {reason}") from None
+        fill_network(network, stored.arrays, repr(plan.encoder))
         return cls(
             network.eval(),
             plan,

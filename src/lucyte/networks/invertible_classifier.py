@@ -23,6 +23,7 @@ from lucyte.networks.invertible_network import (
 )
 from lucyte.networks.invertible_support import LatentSupport
 from lucyte.networks.model_folder import Card, StoredModel
+from lucyte.networks.stored_weights import fill_network
 from lucyte.schema.errors import UsageError, unknown
 
 Floats = npt.NDArray[np.float64]
@@ -242,17 +243,7 @@ class InvertibleClassifier:
         plan = InvertiblePlan.restore(dict(stored.config["plan"]))
         network = build_invertible(plan)
         arrays = {name: np.array(value) for name, value in stored.arrays.items()}
-        start = "network."
-        state = {
-            name.removeprefix(start): torch.from_numpy(value)
-            for name, value in arrays.items()
-            if name.startswith(start)
-        }
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(f"the weights do not fit {plan.flow!r}: {reason}") from None
+        fill_network(network, arrays, repr(plan.flow), "network.")
         return cls(
             network.eval(),
             plan,

@@ -33,6 +33,7 @@ from lucyte.schema.samples import Samples
 
 Turnable = InvertibleClassifier | Autoencoder
 """Models that a cell can be shown in another class by."""
+DEFAULT = "means"
 MOST_ON_PLANE = 400
 STEPS = 7
 
@@ -87,20 +88,52 @@ class _Outlined:
         return self.judge.logits(np.insert(crops, at, mask, axis=1))
 
 
+def open_turnable(folder: Path | None, asked: AskedModel, direction: str) -> Turnable | None:
+    """The model that shows cells in another class; None where there is none.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: the model asked about, if it can be turned round.
+    asked : AskedModel
+    direction : str
+        Which way an invertible network goes; see `crossing`.
+
+    Raises
+    ------
+    UsageError
+        A model of another kind, an unknown direction, one that the model does not have.
+    """
+    if direction not in DIRECTIONS:
+        raise unknown("direction", direction, DIRECTIONS)
+    model = asked.model if folder is None else load_model(folder)
+    if isinstance(model, Autoencoder) and direction != DEFAULT:
+        raise UsageError(
+            f"an autoencoder goes one way only; --direction {direction} is of invertible networks."
+        )
+    if isinstance(model, InvertibleClassifier | Autoencoder):
+        return model
+    if folder is None:
+        return None
+    raise UsageError(
+        f"{folder}: is no model that can be turned round; make one with: "
+        "lucyte train invert DATA -o MODEL, or lucyte train autoencode DATA -o MODEL"
+    )
+
+
 def imagine(
-    folder: Path | None,
+    model: Turnable,
     asked: AskedModel,
     samples: Samples,
     masks: npt.NDArray[np.bool_],
     shown: npt.NDArray[np.int64],
-    direction: str = "means",
+    direction: str,
 ) -> Otherwise:
     """Each cell in the class that it is nearest to but its own.
 
     Parameters
     ----------
-    folder : Path or None
-        A model that can be turned round; None: the model asked about, if it can.
+    model : Turnable
     asked : AskedModel
         Judges what was made, where it is another model.
     samples : Samples
@@ -113,18 +146,8 @@ def imagine(
     Raises
     ------
     UsageError
-        A model of another kind, or channels that the samples lack.
+        Channels that the samples lack.
     """
-    if direction not in DIRECTIONS:
-        raise unknown("direction", direction, DIRECTIONS)
-    model = asked.model if folder is None else load_model(folder)
-    if not isinstance(model, InvertibleClassifier | Autoencoder):
-        if folder is None:
-            return Otherwise()
-        raise UsageError(
-            f"{folder}: is no model that can be turned round; make one with: "
-            "lucyte train invert DATA -o MODEL, or lucyte train autoencode DATA -o MODEL"
-        )
     crops = fit_side(samples.for_channels(model.channels), model.input_px, known=True)
     inside = fit_side(masks[:, None], model.input_px, known=True)[:, 0]
     findings: list[Finding] = []
@@ -132,7 +155,7 @@ def imagine(
     made, order = _all(model, crops, direction, notes)
     if not made:
         return Otherwise(notes=tuple(notes))
-    judge = _Outlined(asked.model, masks[order]) if folder is not None else None
+    judge = _Outlined(asked.model, masks[order]) if model is not asked.model else None
     if judge is None:
         notes.append(
             "The counterfactuals were judged by no other model: ask another model with "

@@ -23,7 +23,7 @@ from lucyte.io.atomic import write_json, write_text
 from lucyte.learn.splits import even_sample
 from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
-from lucyte.pipeline.counterfactuals import Otherwise, imagine
+from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
 from lucyte.pipeline.words import counted
@@ -129,6 +129,7 @@ def explain(request: ExplainRequest) -> str:
     methods = _methods(asked, request.methods)
     if request.target and request.target not in asked.model.classes:
         raise unknown("class", request.target, asked.model.classes)
+    turnable = open_turnable(request.counterfactual, asked, request.direction)
     quiet = request.wanted.quiet
     cells = choose_cells(asked, request)
     found: list[Relevance] = []
@@ -146,7 +147,7 @@ def explain(request: ExplainRequest) -> str:
                 found.append(relevance)
                 findings += _examine(asked, request, cells, relevance, absent)
             done()
-    otherwise = _imagine(request, asked, cells)
+    otherwise = _imagine(request, asked, cells, turnable)
     places = _map(asked, request)
     readable = _read(asked, request, cells)
     for each in (*places.findings, *readable.findings, *otherwise.findings):
@@ -294,11 +295,14 @@ def _planes(found: Relevance) -> npt.NDArray[np.float64]:
     return whole if len(found.joined) == found.maps.shape[1] else found.maps
 
 
-def _imagine(request: ExplainRequest, asked: AskedModel, cells: Cells) -> Otherwise:
+def _imagine(
+    request: ExplainRequest, asked: AskedModel, cells: Cells, turnable: Turnable | None
+) -> Otherwise:
     """Counterfactuals of the cells that are shown, where a model can make some."""
-    folder = request.counterfactual
+    if turnable is None:
+        return Otherwise()
     with step("Imagining", 1, quiet=request.wanted.quiet) as done:
-        made = imagine(folder, asked, cells.samples, cells.masks, cells.shown, request.direction)
+        made = imagine(turnable, asked, cells.samples, cells.masks, cells.shown, request.direction)
         done()
     return made
 
