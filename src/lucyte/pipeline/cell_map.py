@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lucyte.evidence.explanation.map_batch import batch_findings
@@ -26,6 +25,7 @@ from lucyte.learn.splits import even_sample
 from lucyte.pipeline.asked_model import AskedModel
 from lucyte.report.classifier_content import sample_picture
 from lucyte.report.content import Embedding
+from lucyte.report.picture import shrink
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
@@ -171,7 +171,7 @@ def _pictured(asked: AskedModel, samples: Samples, points: pd.DataFrame) -> Embe
     pictured = np.arange(0, len(samples), max(1, -(-len(samples) // THUMBNAILS)))
     table["thumb"] = -1
     table.loc[pictured, "thumb"] = np.arange(len(pictured))
-    small = np.stack([_small(show(int(row))) for row in pictured])
+    small = np.stack([shrink(show(int(row)), THUMBNAIL_PX) for row in pictured])
     settings = {"perplexity": points.attrs.get("perplexity")}
     return Embedding(table, small, str(points.attrs.get("method", "t-SNE")), settings)
 
@@ -202,10 +202,3 @@ def _seen(model: Any, samples: Samples, layer: str | None) -> pd.DataFrame:
 def _answers(asked: AskedModel, samples: Samples) -> list[int]:
     logits = asked.model.logits(samples.for_channels(asked.model.channels))
     return [int(k) for k in logits.argmax(axis=1)]
-
-
-def _small(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    from PIL import Image
-
-    made = Image.fromarray(picture).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BILINEAR)
-    return np.asarray(made)

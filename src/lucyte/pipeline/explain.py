@@ -144,8 +144,10 @@ def explain(request: ExplainRequest) -> str:
                     raise
                 absent[name] = str(error)
             else:
-                found.append(relevance)
-                findings += _examine(asked, request, cells, relevance, absent)
+                told = _examine(asked, request, cells, relevance, absent)
+                if told:  # no map is shown without its exams
+                    found.append(relevance)
+                    findings += told
             done()
     otherwise = _imagine(request, asked, cells, turnable)
     places = _map(asked, request)
