@@ -33,9 +33,11 @@ from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
 Floats = npt.NDArray[np.float64]
 MOVES = 0.1
 """Change of a probability that counts as an answer that moved."""
-STEADY = 0.89
+STEADY = 0.9
 """Rank correlation of dose and mean answer from which a curve is called monotone: of five levels
 two neighbours may change places, as where the smallest dose takes no spot from most cells."""
+ROUNDING = 1e-9
+"""A rank correlation of exactly the limit may come out a last digit below it."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def response_finding(
     names, values = unit_means(change, found.groups)
     interval = unit_mean_interval(change, found.groups)
     size = _size(interval, values)
-    monotone = bool(abs(found.steadiness) >= STEADY)
+    monotone = bool(abs(found.steadiness) >= STEADY - ROUNDING)
     verdict = _verdict(expected, size, monotone)
     words = found.perturbation.words + (f": {of}" if of else "")
     sense = "changes" if expected == "moves" else "leaves"
