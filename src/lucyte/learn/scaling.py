@@ -100,14 +100,21 @@ def fit_scaling(
     refused: dict[str, str] = {}
     kept: list[int] = []
     centre, scale, fill = (np.zeros(len(columns)) for _ in range(3))
+    whole = np.asarray(known.all(axis=0)) if len(raw) else np.zeros(len(columns), dtype=np.bool_)
+    fill[whole] = np.median(raw[:, whole], axis=0) if whole.any() else 0.0
+    if kind == "robust" and whole.any():
+        low, centre[whole], high = np.percentile(raw[:, whole], [25, 50, 75], axis=0)
+        scale[whole] = (high - low) / IQR_OF_NORMAL
     for at, name in enumerate(columns):
         values = raw[known[:, at], at]
         gaps = 1 - len(values) / max(len(raw), 1)
         if gaps > max_missing or not len(values):
             refused[name] = f"missing in {gaps:.0%} of the objects learned from"
             continue
-        fill[at] = np.median(values)
-        centre[at], scale[at] = _centre_and_scale(values, kind)
+        if not whole[at]:
+            fill[at] = np.median(values)
+        if scale[at] == 0:
+            centre[at], scale[at] = _centre_and_scale(values, kind)
         # Rounding alone gives a constant column a deviation of about 1e-16 of its value.
         if scale[at] <= 1e-12 * max(1e-300, float(np.abs(values).max())):
             refused[name] = "the same in all objects learned from"
@@ -129,6 +136,9 @@ def numbers(table: pd.DataFrame, columns: Sequence[str]) -> Floats:
     UsageError
         A column that is not there or does not hold numbers.
     """
+    plain = _all_numbers(table, columns)
+    if plain is not None:
+        return plain
     out = np.empty((len(table), len(columns)))
     for at, name in enumerate(columns):
         if name not in table.columns:
@@ -140,6 +150,19 @@ def numbers(table: pd.DataFrame, columns: Sequence[str]) -> Floats:
             raise UsageError(
                 f"feature column {name!r} does not hold numbers (for example {example!r})."
             ) from None
+    out[~np.isfinite(out)] = np.nan
+    return out
+
+
+def _all_numbers(table: pd.DataFrame, columns: Sequence[str]) -> Floats | None:
+    """`numbers` in one step where every column of the table is of floats or whole numbers."""
+    if not table.columns.is_unique:
+        return None
+    at = table.columns.get_indexer(pd.Index(columns))
+    plain = all(isinstance(kind, np.dtype) and kind.kind in "fiu" for kind in table.dtypes)
+    if not plain or (at < 0).any():
+        return None
+    out: Floats = table.to_numpy(dtype=np.float64)[:, at]
     out[~np.isfinite(out)] = np.nan
     return out
 

@@ -27,7 +27,7 @@ class Judgement:
     because: str
 
 
-def judge(shortcut: HeldOut, cells: float, margin: float) -> Judgement:
+def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = False) -> Judgement:
     """Compare what a shortcut tells with what the cells tell.
 
     fail
@@ -47,6 +47,10 @@ def judge(shortcut: HeldOut, cells: float, margin: float) -> Judgement:
         AUROC of the cells themselves, by the same learner on the plain crops; nan if unknown.
     margin : float
         AUROC above 0.5 that a shortcut may gain.
+    over_units : bool
+        For what cells differ in by nature (size, focus): one cell may then show it less surely than
+        its whole picture shows its class, and yet whole units are told by it. It also fails where
+        the classes lie two standard deviations between units apart, however well the cells do.
     """
     if shortcut.undefined:
         return Judgement("inconclusive", shortcut.undefined)
@@ -56,6 +60,12 @@ def judge(shortcut: HeldOut, cells: float, margin: float) -> Judgement:
     as_well = shortcut.auroc >= limit and not shortcut.auroc < cells - margin
     if as_well and (shortcut.apart >= APART or many):
         return Judgement("fail", "about as well as the cells do")
+    if over_units and shortcut.auroc >= limit and shortcut.apart >= APART:
+        return Judgement(
+            "fail",
+            f"single cells vary in it, but their means over units lie {shortcut.apart:.1f} "
+            "standard deviations apart",
+        )
     if as_well:
         return Judgement(
             "inconclusive",
@@ -83,6 +93,7 @@ def judge_one_of(
     asked: tuple[int, float],
     labels: Sequence[str],
     groups: Sequence[str],
+    over_units: bool = False,
 ) -> Judgement:
     """`judge` for one of several shortcuts tried together, of which some one falls right by chance.
 
@@ -96,8 +107,10 @@ def judge_one_of(
         How many shortcuts were tried, and alpha.
     labels, groups : sequence of str
         Class and unit of each row that was asked about.
+    over_units : bool
+        See `judge`.
     """
-    told = judge(shortcut, cells, margin)
+    told = judge(shortcut, cells, margin, over_units)
     count, alpha = asked
     if told.verdict != "fail" or count < 2:
         return told
@@ -114,7 +127,7 @@ def judge_one_of(
         return told
     return Judgement(
         "inconclusive",
-        f"about as well as the cells do, which one of {count} that were tried may by chance",
+        f"{told.because}, which one of {count} that were tried may by chance",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lucyte.evidence.model.guard import Judgement, judge_one_of
 from lucyte.evidence.model.image_numbers import Family, ranked
@@ -97,18 +98,42 @@ def _try_each(
         return [Row(TOGETHER, "", nothing, len(crops))], [
             Judgement("inconclusive", nothing.undefined)
         ]
-    every = Family(TOGETHER, "all of these numbers", np.hstack([f.values for f in families]))
-    tried = [every, *families] if len(families) > 1 else list(families)
-    asked = (len(tried), settings.alpha)
+    joint = [f.values for f in families if not f.alike]
+    tried = [f for f in families if not f.alike or _same_way(f.values, crops)]
+    if len(joint) > 1:
+        tried.insert(0, Family(TOGETHER, "all of these numbers", np.hstack(joint)))
     rows, verdicts = [], []
     for each in tried:
-        answer = with_table(ranked(each.values), crops.labels, settings.seed)
-        told = held_out(answer, crops.labels, crops.groups, settings.folds, settings.seed)
+        told = _told_by(each, crops, settings)
         rows.append(Row(each.name, each.what, told, len(crops)))
         verdicts.append(
-            judge_one_of(told, plain.auroc, settings.margin, asked, crops.labels, crops.groups)
-        )
+            judge_one_of(
+                told, plain.auroc, settings.margin, (len(tried), settings.alpha), crops.labels,
+                crops.groups, each.alike,
+            )
+        )  # fmt: skip
     return rows, verdicts
+
+
+def _told_by(family: Family, crops: CropSet, settings: ChallengeSettings) -> HeldOut:
+    """What a family tells; of one that must move all channels alike, by the channel that least."""
+
+    def ask(values: npt.NDArray[np.float64]) -> HeldOut:
+        answer = with_table(ranked(values), crops.labels, settings.seed)
+        return held_out(answer, crops.labels, crops.groups, settings.folds, settings.seed)
+
+    if not family.alike:
+        return ask(family.values)
+    return min((ask(column[:, None]) for column in family.values.T), key=lambda told: told.auroc)
+
+
+def _same_way(values: npt.NDArray[np.float64], crops: CropSet) -> bool:
+    """Whether the classes are ordered alike by every column."""
+    truth = np.asarray(crops.labels, dtype=str)
+    ranks = ranked(values)[:, : values.shape[1]]
+    means = np.stack([ranks[truth == name].mean(axis=0) for name in crops.classes])
+    means -= means.mean(axis=0)
+    return bool(((means * means.mean(axis=1, keepdims=True)).sum(axis=0) > 0).all())
 
 
 def _in_words(

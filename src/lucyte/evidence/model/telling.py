@@ -11,6 +11,8 @@ from lucyte.evidence.model.guard import judge
 from lucyte.evidence.model.retrain import HeldOut
 from lucyte.schema.finding import Finding, Verdict
 
+VARY_BY_NATURE = ("silhouettes",)
+"""Inputs in which the cells of one unit differ, so that means over units are judged, too."""
 FEW_TO_LIST = 8
 """Up to so many units the sentence lists each one."""
 
@@ -51,7 +53,7 @@ class Teller:
         self, name: str, row: Row, subject: str, details: Mapping[str, Any] | None = None
     ) -> Finding:
         told = row.told
-        judgement = judge(told, self.plain.auroc, self.margin)
+        judgement = judge(told, self.plain.auroc, self.margin, row.name in VARY_BY_NATURE)
         if judgement.verdict == "pass" and self.plain.auroc < 0.5 + self.margin:
             nothing = "the crops do not tell them apart either, so there is nothing to attribute"
             judgement = replace(judgement, verdict="inconclusive", because=nothing)

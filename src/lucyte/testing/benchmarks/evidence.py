@@ -67,9 +67,9 @@ class Job:
 def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
     """Rounds of worlds, so that a run stopped anywhere holds about as many of every kind.
 
-    A round holds each shortcut at full strength; the lower strengths every second round by turns;
-    eight shams, of which two are put to every challenge, and an honest world. One round in ten
-    puts every challenge to the planted worlds too.
+    A round holds each shortcut at full strength; eight shams, of which two are put to every
+    challenge, and an honest world. Every third round holds a lower strength, by turns. One round in
+    ten puts every challenge to the planted worlds too.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
             world = World(kind, 1.0, True, effect, 8 * seed + number)
             yield Job(world, () if number < 2 else QUICK)
         yield Job(World("none", 0.0, False, True, seed))
-        for kind, named in NAMED.items():
-            yield Job(World(kind, STRENGTHS[turn % 2], False, False, seed), rows_of(named))
+        for kind, named in NAMED.items() if turn % 3 == 0 else ():
+            yield Job(World(kind, STRENGTHS[turn // 3 % 2], False, False, seed), rows_of(named))
 
 
 def rows_of(findings: Sequence[str]) -> tuple[str, ...]:
