@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lucyte.evidence.model.image_numbers import outline_sharpness, outside_families, ranked
+from lucyte.evidence.model.image_numbers import focus, outline_sharpness, outside_families, ranked
 from lucyte.evidence.model.image_statistics import (
     _noise,
     exchanges_of,
@@ -115,6 +115,57 @@ def test_focus_is_asked_about_though_one_channel_shows_no_outline() -> None:
     assert np.isnan(outline_sharpness(three)[:, 2]).all(), "the premise"
     families = {each.name for each in outside_families(Subject(three), 3)}
     assert "outline" in families
+
+
+def textured(blur_of: dict[int, float]) -> CropSet:
+    """Cells with grain in both channels; starved ones blurred in these channels by so many px."""
+    from scipy.ndimage import gaussian_filter
+
+    crops = cells(signal=0)
+    rng = np.random.default_rng(3)
+    grain = gaussian_filter(rng.normal(0, 900, crops.crops.shape), (0, 0, 0.8, 0.8))
+    light = np.where(crops.masks[:, None], crops.crops + grain, crops.crops)
+    starved = np.asarray(crops.labels) == "starved"
+    for channel, width in blur_of.items():
+        blurred = gaussian_filter(light[starved, channel], (0, width, width))
+        light[starved, channel] = blurred
+    noise = rng.normal(0, 2, light.shape)
+    return replace(crops, crops=(light + noise).astype(np.float32))
+
+
+def told_of_focus(crops: CropSet) -> dict[str, object] | None:
+    rows = statistics_permit(Subject(crops), HOW)[0].details["inputs"]
+    return next((row for row in rows if row["input"] == "focus"), None)
+
+
+def test_a_class_out_of_focus_in_every_channel_is_caught() -> None:
+    crops = textured({0: 1.5, 1: 1.5})
+    told = told_of_focus(crops)
+    assert told is not None and told["verdict"] == "fail"
+    assert statistics_permit(Subject(crops), HOW)[0].verdict == "fail"
+
+
+@pytest.mark.parametrize("blur_of", [{}, {0: 1.5}, {1: 1.5}])
+def test_a_texture_that_changes_in_one_channel_is_no_focus(blur_of: dict[int, float]) -> None:
+    crops = textured(blur_of)
+    for channel in blur_of:
+        starved = np.asarray(crops.labels) == "starved"
+        told = focus(crops)[:, channel]
+        assert told[starved].max() < np.median(told[~starved]), "the premise: this one is blurred"
+    told_of = told_of_focus(crops)
+    assert told_of is None or told_of["verdict"] != "fail"
+
+
+def test_focus_is_the_share_of_fine_detail_by_hand_whatever_the_light() -> None:
+    from scipy.ndimage import binary_dilation, gaussian_filter
+
+    crops = textured({})
+    picture = crops.crops[5, 1].astype(float)
+    mask = binary_dilation(crops.masks[5], np.ones((3, 3)), iterations=2)
+    a, b, c = (gaussian_filter(picture, width) for width in (0.7, 1.4, 2.8))
+    by_hand = np.log(((a - b)[mask] ** 2).sum() / ((b - c)[mask] ** 2).sum())
+    assert focus(crops)[5, 1] == pytest.approx(by_hand, rel=1e-3)
+    assert focus(starved_times(crops, 3.0)) == pytest.approx(focus(crops), abs=1e-3)
 
 
 def test_light_that_falls_off_beside_an_object_is_no_noise() -> None:
