@@ -20,6 +20,7 @@ from lucyte.cli.classifying import (
     LabelColumn,
     Masks,
     SidePx,
+    SubtractBackground,
     sample_reading,
 )
 from lucyte.cli.options import ChannelMap, Out, Pages, Quiet, Seed, Select, names, next_step
@@ -199,6 +200,7 @@ def train_invert(
     data: Data,
     out: Out = Path("inverse"),
     use: Annotated[str, typer.Option(help="Channels to look at, A,B.")] = "",
+    subtract_background: SubtractBackground = False,
     flow: Annotated[str, typer.Option(help="i-resnet, coupling or additive.")] = "i-resnet",
     head: Annotated[str, typer.Option(help="linear or gaussian.")] = "linear",
     density: Annotated[
@@ -247,6 +249,7 @@ def train_invert(
         flow=flow,
         head=head,
         density=density,
+        subtract_background=subtract_background,
         epochs=epochs,
         minutes=minutes,
         licence=licence,

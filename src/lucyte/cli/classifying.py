@@ -45,6 +45,13 @@ Fit = Annotated[
 ]
 Array = Annotated[str, typer.Option(help="Which array of an .npz.")]
 Axes = Annotated[str, typer.Option(help="Of an array: NCYX, NYXC or NYX.")]
+SubtractBackground = Annotated[
+    bool,
+    typer.Option(
+        "--subtract-background",
+        help="See the cell alone, less the light beside it; needs the cells' masks.",
+    ),
+]
 PatchPx = Annotated[int, typer.Option(min=0, help="Cut z-stacks into patches of this side.")]
 
 
@@ -64,6 +71,7 @@ def train_classify(
     use: Annotated[
         str, typer.Option(help="Channels to look at, A,B; with mask:cell only the cell is seen.")
     ] = "",
+    subtract_background: SubtractBackground = False,
     encoder: Annotated[
         str, typer.Option(help="small, resnet50, vit, dinov2 or convnext.")
     ] = "small",
@@ -178,6 +186,7 @@ def train_classify(
             wanted_error=wanted_error or None,
             turns=turns,
             network_px=network_px or None,
+            background="subtracted" if subtract_background else "kept",
             training=TrainingSettings(
                 epochs=epochs,
                 device=choose_engine("torch", device)[1],

@@ -41,7 +41,7 @@ class ImageSettings:
         See `NetworkPlan`.
     weights : str or None
         Pretrained encoders; see `build_encoder`.
-    normalisation, views, network_px
+    normalisation, views, background, network_px
         See `ImageInput`.
     validation : float
         Share of the groups that stop training early, and that temperature, threshold and the
@@ -61,6 +61,7 @@ class ImageSettings:
     weights: str | None = None
     normalisation: str = "training"
     views: str = "both"
+    background: str = "kept"
     network_px: int | None = None
     validation: float = 0.2
     wanted_error: float | None = None
@@ -114,6 +115,7 @@ class ImageLearner:
             network_px=settings.network_px,
             normalisation=settings.normalisation,
             views=settings.views,
+            background=settings.background,
         )
         plan = NetworkPlan(
             settings.form,

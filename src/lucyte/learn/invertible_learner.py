@@ -43,6 +43,8 @@ class InvertibleSettings:
     ----------
     flow, head, blocks, hidden, padding, bound, squeeze
         See `InvertiblePlan`.
+    background : {"kept", "subtracted"}
+        See `ImageInput`.
     validation : float
         Share of the groups that stop training early, and that the temperature and the limit of
         what lies far from training are read from.
@@ -58,6 +60,7 @@ class InvertibleSettings:
     padding: int = 0
     bound: float = 0.9
     squeeze: str = "px"
+    background: str = "kept"
     validation: float = 0.2
     wanted_error: float | None = None
     training: InvertibleTraining = field(default_factory=InvertibleTraining)
@@ -99,7 +102,7 @@ class InvertibleLearner:
         classes = check_labels(samples, labels, groups)
         settings = self.settings
         train, validation, split = inner_split(labels, groups, settings.validation, seed)
-        seen = fit_invertible_input(samples, train, self.channels)
+        seen = fit_invertible_input(samples, train, self.channels, settings.background)
         plan = self._plan(seen, len(classes))
         at = {name: k for k, name in enumerate(classes)}
         targets = np.array([at[name] for name in labels], dtype=np.int64)

@@ -187,7 +187,8 @@ class ImageClassifier:
             card=replace(
                 card,
                 intensity_range=dict(card.intensity_range or self.intensity_range),
-                normalisation=f"{self.seen.normalisation}, shown {self.seen.views}",
+                normalisation=f"{self.seen.normalisation}, shown {self.seen.views}"
+                + (", less the crop's own background" if self.seen.subtracts else ""),
             ),
         )
 

@@ -7,14 +7,15 @@ With :math:`l, h` a channel's dark level and bright level, :math:`v = \max(x - l
 
 each then centred on its training mean and divided by its training deviation. ``training`` takes
 :math:`l, h` from the training set, so brightness itself may speak; ``image`` takes them from each
-crop, so gain and offset cannot.
+crop, so gain and offset cannot. Where ``mask:cell`` is among the channels everything outside the
+cell is erased; with ``background="subtracted"`` the crop's own background is taken off first.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lucyte.networks.own_background import above_background, background_level
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.protocols import MASK_CHANNEL
 
 NORMALISATIONS = {
     "training": "dark and bright level of each channel from the training set",
     "image": "dark and bright level of each channel from each crop",
+}
+BACKGROUNDS = {
+    "kept": "light as it was taken",
+    "subtracted": "less the tenth percentile of the px outside the cell, 0 outside",
 }
 VIEWS = {"linear": ("linear",), "log": ("log",), "both": ("linear", "log")}
 DARK, BRIGHT = 0.01, 0.998
@@ -57,6 +63,8 @@ class ImageInput:
         Levels of each channel of light, raw units.
     centre, spread : tuple of float
         Mean and deviation of each view of each channel of light, channels first.
+    background : {"kept", "subtracted"}
+        What is done about the light beside the cell; see `own_background`.
     """
 
     channels: tuple[str, ...]
@@ -68,6 +76,7 @@ class ImageInput:
     bright: tuple[float, ...] = ()
     centre: tuple[float, ...] = ()
     spread: tuple[float, ...] = ()
+    background: str = "kept"
 
     def __post_init__(self) -> None:
         if self.normalisation not in NORMALISATIONS:
@@ -81,6 +90,13 @@ class ImageInput:
                 raise unknown("mask", name, [MASK_CHANNEL])
         if not self.light:
             raise UsageError(f"no channel of light among {', '.join(self.channels) or 'none'}.")
+        if self.background not in BACKGROUNDS:
+            raise unknown("background", self.background, BACKGROUNDS)
+        if self.subtracts and not self.erases:
+            raise UsageError(
+                f"a background can be taken off only where the cell is known, and the channels are "
+                f"{', '.join(self.channels)}; add {MASK_CHANNEL}."
+            )
 
     @property
     def light(self) -> tuple[str, ...]:
@@ -96,6 +112,11 @@ class ImageInput:
     def erases(self) -> bool:
         """Whether everything outside the cell's own mask is set to the dark level."""
         return MASK_CHANNEL in self.channels
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether each crop's own background is taken off."""
+        return self.background == "subtracted"
 
     def check(self, crops: npt.NDArray[Any]) -> None:
         """Refuse crops of another number of channels or another size.
@@ -124,13 +145,11 @@ class ImageInput:
     def prepare(self, raw: Tensor) -> Tensor:
         """Raw float crops ``N C Y X`` to ``N P H W``, planes of one channel beside each other."""
         raw = raw.float()
-        at = [k for k, name in enumerate(self.channels) if name != MASK_CHANNEL]
-        light = raw[:, at] if len(at) < len(self.channels) else raw
+        light = self.light_of(raw)
         dark, bright = self._levels(light)
         value = (light - dark).clamp_min(0) / (bright - dark)
-        if self.erases:
-            own = self.channels.index(MASK_CHANNEL)
-            value = value * (raw[:, own : own + 1] > 0.5)
+        if self.erases and not self.subtracts:
+            value = value * self._own(raw)
         if self.network_px != raw.shape[-1]:
             value = F.interpolate(
                 value,
@@ -144,6 +163,24 @@ class ImageInput:
             shown.append(value if view == "linear" else show_log(value))
         planes = torch.stack(shown, dim=2).flatten(1, 2)
         return self._standard(planes).contiguous(memory_format=torch.channels_last)
+
+    def light_of(self, raw: Tensor) -> Tensor:
+        """The channels of light, ``N C Y X``; above the crop's own background if that is off."""
+        at = [k for k, name in enumerate(self.channels) if name != MASK_CHANNEL]
+        light = raw[:, at] if len(at) < len(self.channels) else raw
+        return above_background(light, self._own(raw)) if self.subtracts else light
+
+    def taken_off(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """What `light_of` takes off each channel of light, ``N C 1 1``; 0 where nothing is."""
+        at = [k for k, name in enumerate(self.channels) if name != MASK_CHANNEL]
+        if not self.subtracts:
+            return np.zeros((len(crops), len(at), 1, 1))
+        raw = torch.from_numpy(np.asarray(crops).astype(np.float64))
+        return np.asarray(background_level(raw[:, at], self._own(raw)).numpy())
+
+    def _own(self, raw: Tensor) -> Tensor:
+        own = self.channels.index(MASK_CHANNEL)
+        return raw[:, own : own + 1] > 0.5
 
     def _levels(self, light: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalisation == "image":
@@ -190,6 +227,7 @@ def fit_input(
     network_px: int | None = None,
     normalisation: str = "training",
     views: str = "both",
+    background: str = "kept",
 ) -> ImageInput:
     """Read the levels of each channel from training crops.
 
@@ -202,6 +240,8 @@ def fit_input(
     channels : sequence of str
     network_px : int, optional
         Side the network sees; as the crops where None.
+    normalisation, views, background : str
+        See `ImageInput`.
 
     Raises
     ------
@@ -215,20 +255,23 @@ def fit_input(
     side = int(images.shape[-1])
     if images.shape[-2] != side:
         raise UsageError(f"crops must be square, got {images.shape[-2]} x {side} px.")
-    blank = ImageInput(tuple(channels), side, network_px or side, normalisation, views)
+    blank = ImageInput(
+        tuple(channels), side, network_px or side, normalisation, views, background=background
+    )
     chosen = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.int64)]
     some = np.asarray(images[np.unique(chosen)], dtype=np.float32)
     if not np.isfinite(some).all():
         raise UsageError("crops hold nan or infinite values; leave those samples out first.")
-    at = [k for k, name in enumerate(channels) if name != MASK_CHANNEL]
-    light = some[:, at]
+    light = blank.light_of(torch.from_numpy(some)).numpy()
     if blank.erases:
         own = some[:, list(channels).index(MASK_CHANNEL)] > 0.5
         if not own.any():
             raise UsageError(f"{MASK_CHANNEL} is empty in all crops; there is nothing to look at.")
     dark = np.quantile(light, DARK, axis=(0, 2, 3))
     bright = np.quantile(light, BRIGHT, axis=(0, 2, 3))
-    for name, low, high, plane in zip(blank.light, dark, bright, range(len(at)), strict=True):
+    for name, low, high, plane in zip(
+        blank.light, dark, bright, range(light.shape[1]), strict=True
+    ):
         if not high > low:
             if not np.ptp(light[:, plane]) > 0:
                 raise UsageError(
@@ -236,14 +279,12 @@ def fit_input(
                 )
             bright[plane] = light[:, plane].max()
     levels = (tuple(map(float, dark)), tuple(map(float, bright)))
-    staged = ImageInput(
-        blank.channels, side, blank.network_px, normalisation, views, levels[0], levels[1]
-    )
+    staged = replace(blank, dark=levels[0], bright=levels[1])
     planes = staged.prepare(torch.from_numpy(some))
     centre = planes.mean(dim=(0, 2, 3))
     spread = planes.std(dim=(0, 2, 3)).clamp_min(1e-6)
-    return ImageInput(
-        *(blank.channels, side, blank.network_px, normalisation, views, levels[0], levels[1]),
+    return replace(
+        staged,
         centre=tuple(float(x) for x in centre),
         spread=tuple(float(x) for x in spread),
     )

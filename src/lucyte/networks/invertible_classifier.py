@@ -227,7 +227,8 @@ class InvertibleClassifier:
             card=replace(
                 card,
                 intensity_range=dict(card.intensity_range or self.intensity_range),
-                normalisation="training, shown log, undone exactly",
+                normalisation="training, shown log, undone exactly"
+                + (", less the crop's own background" if self.seen.subtracts else ""),
             ),
         )
 

@@ -31,7 +31,8 @@ class InvertibleInput(ImageInput):
     """An `ImageInput` that can be undone: one plane per channel of light, levels of the training.
 
     Where ``mask:cell`` is among the channels, what lies outside the cell is the dark level; undoing
-    gives that level there, and the caller keeps the original px.
+    gives that level there, and the caller keeps the original px. Where a background is subtracted,
+    undoing gives light above it, and the caller adds what `taken_off` says.
     """
 
     views: str = "log"
@@ -39,12 +40,10 @@ class InvertibleInput(ImageInput):
     def prepare(self, raw: Tensor) -> Tensor:
         """Raw float crops ``N C Y X`` to ``N P H W``, one plane per channel of light."""
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
-        light = [k for k, name in enumerate(self.channels) if name in self.light]
         dark, bright = self._level(self.dark, raw), self._level(self.bright, raw)
-        value = (raw[:, light] - dark) / (bright - dark)
-        if self.erases:
-            own = self.channels.index(next(iter(set(self.channels) - set(self.light))))
-            value = value * (raw[:, own : own + 1] > 0.5)
+        value = (self.light_of(raw) - dark) / (bright - dark)
+        if self.erases and not self.subtracts:
+            value = value * self._own(raw)
         shown = value.sign() * torch.log1p(STEEP * value.abs()) / LOG_STEEP
         return (shown - self._level(self.centre, raw)) / self._level(self.spread, raw)
 
@@ -68,7 +67,10 @@ class InvertibleInput(ImageInput):
 
 
 def fit_invertible_input(
-    images: npt.NDArray[Any], rows: npt.NDArray[np.int64], channels: Sequence[str]
+    images: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    channels: Sequence[str],
+    background: str = "kept",
 ) -> InvertibleInput:
     """Read the levels of each channel from training crops; see `fit_input`.
 
@@ -77,5 +79,5 @@ def fit_invertible_input(
     UsageError
         Crops that are not square, a channel without any contrast, values that are not finite.
     """
-    fitted = fit_input(images, rows, channels, views="log")
+    fitted = fit_input(images, rows, channels, views="log", background=background)
     return InvertibleInput(**{each.name: getattr(fitted, each.name) for each in fields(fitted)})

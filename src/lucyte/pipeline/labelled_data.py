@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lucyte.networks.model_folder import StoredModel
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.run_cells import is_run, read_cells
 from lucyte.schema.errors import UsageError
+from lucyte.schema.protocols import MASK_CHANNEL
 from lucyte.schema.samples import Samples
 
 
@@ -81,6 +83,22 @@ def _of_run(
         side_px=options.side_px,
         labelled=options.training,
     )
+
+
+def with_mask(samples: Samples, use: Sequence[str]) -> tuple[str, ...]:
+    """The channels to look at with the cell's own mask among them, for a background taken off.
+
+    Raises
+    ------
+    UsageError
+        Samples without masks: what lies beside the cell is not known.
+    """
+    if samples.masks is None and MASK_CHANNEL not in samples.channels:
+        raise UsageError(
+            "--subtract-background needs to know where each cell ends, and these pictures have no "
+            "masks; give --masks, or a run, whose cells have their own."
+        )
+    return (*(name for name in use if name != MASK_CHANNEL), MASK_CHANNEL)
 
 
 def patches_of(stored: StoredModel) -> PatchSettings | None:

@@ -32,7 +32,7 @@ from lucyte.pipeline.classifier_folder import (
     told,
     write_classifier,
 )
-from lucyte.pipeline.labelled_data import LabelledData, read_labelled
+from lucyte.pipeline.labelled_data import LabelledData, read_labelled, with_mask
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
@@ -59,6 +59,9 @@ def train_classifier(request: ClassifierRequest) -> str:
     log = TrainingLog(request.quiet)
     for note in data.notes:
         log.say(note)
+    if request.settings.background == "subtracted":
+        use = with_mask(data.samples, request.use or data.samples.channels)
+        request = replace(request, use=use)
     _check_request(data.samples, request)
     guards = _guards(data, request, log)
     log.started = time.perf_counter()

@@ -18,7 +18,7 @@ from lucyte.learn.splits import best_folds, group_folds
 from lucyte.networks.model_folder import Card
 from lucyte.pipeline.classifier_folder import SHOWN, prediction_table
 from lucyte.pipeline.fingerprint import hash_samples
-from lucyte.pipeline.labelled_data import read_labelled
+from lucyte.pipeline.labelled_data import read_labelled, with_mask
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import UsageError, unknown
@@ -48,6 +48,8 @@ class InverseRequest:
         linear or gaussian.
     density : float
         Weight of the density term.
+    subtract_background : bool
+        Of ``invert``: see the cell alone, less the light beside it.
     latents : int
         Of ``autoencode``.
     teacher : Path or None
@@ -68,6 +70,7 @@ class InverseRequest:
     flow: str = "i-resnet"
     head: str = "linear"
     density: float = 0.0
+    subtract_background: bool = False
     latents: int = 32
     teacher: Path | None = None
     epochs: int = 30
@@ -140,7 +143,10 @@ def _invert(
         density=request.density,
         budget_s=60 * request.minutes or None,
     )
-    settings = InvertibleSettings(flow=request.flow, head=request.head, training=training)
+    background = "subtracted" if request.subtract_background else "kept"
+    settings = InvertibleSettings(
+        flow=request.flow, head=request.head, background=background, training=training
+    )
     return train_invertible(samples, settings, request.seed, told)
 
 
@@ -162,9 +168,12 @@ KINDS: dict[str, Fit] = {"invert": _invert, "autoencode": _autoencode}
 
 def _seen(samples: Samples, request: InverseRequest) -> Samples:
     """The channels that are looked at."""
-    if not request.use:
+    use = request.use or samples.channels
+    if request.subtract_background:
+        use = with_mask(samples, use)
+    if use == samples.channels:
         return samples
-    return replace(samples, images=samples.for_channels(request.use), channels=request.use)
+    return replace(samples, images=samples.for_channels(use), channels=use)
 
 
 def _kept_back(samples: Samples, seed: int) -> Any:

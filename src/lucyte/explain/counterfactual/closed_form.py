@@ -197,7 +197,7 @@ def possible(model: Walked, crops: npt.NDArray[Any], z: Tensor) -> tuple[npt.NDA
 
     Light is not below 0 (or the lowest value of training, where that is) nor above what the type
     of the crops holds; integers are rounded. Px that the model does not see, outside ``mask:cell``,
-    are those of the original.
+    are those of the original; a background that the model takes off is put back.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def possible(model: Walked, crops: npt.NDArray[Any], z: Tensor) -> tuple[npt.NDA
         The originals.
     z : Tensor N C H W
     """
-    light = model.decode(z)
+    light = model.decode(z) + model.seen.taken_off(crops)
     images = np.array(crops)
     whole = np.issubdtype(images.dtype, np.integer)
     top = float(np.iinfo(images.dtype).max) if whole else np.inf
