@@ -33,8 +33,8 @@ def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = Fal
     fail
         The shortcut gains at least ``margin`` above 0.5, is within ``margin`` of the cells, and
         it is not two or three units that happened to fall right: the classes lie at least two
-        standard deviations between units apart, or the interval over more than 10 units excludes
-        0.5. No p-value is asked for.
+        standard deviations between units apart, or the interval over more than 10 units lies
+        above the allowed gain. No p-value is asked for.
     pass
         The interval's upper end (fewer than 6 units: every unit) is below ``0.5 + margin``.
     inconclusive
@@ -56,7 +56,7 @@ def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = Fal
         return Judgement("inconclusive", shortcut.undefined)
     limit = 0.5 + margin
     values = list(shortcut.units.values())
-    many = len(values) > MANY and shortcut.low is not None and shortcut.low > 0.5
+    many = len(values) > MANY and shortcut.low is not None and shortcut.low >= limit
     as_well = shortcut.auroc >= limit and not shortcut.auroc < cells - margin
     if as_well and (shortcut.apart >= APART or many):
         return Judgement("fail", "about as well as the cells do")

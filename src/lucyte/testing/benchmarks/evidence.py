@@ -44,9 +44,11 @@ QUICK = (
     "position.model_relies",
     "batch",
 )
-"""Asked of every sham; the others, which fit many models, of every fourth."""
-ALL_AT = 4
-"""Of ten rounds, the one in which every challenge is put to the planted worlds too."""
+"""Asked of every sham; the others, which fit many models, of the first of each round."""
+SHAMS = 10
+"""Of each round."""
+ALL_AT = 25
+"""One round of so many puts every challenge to the planted worlds too."""
 BLIND = 0.6
 """AUROC below which a model has nothing to rely on."""
 
@@ -67,9 +69,9 @@ class Job:
 def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
     """Rounds of worlds, so that a run stopped anywhere holds about as many of every kind.
 
-    A round holds each shortcut at full strength; eight shams, of which two are put to every
-    challenge, and an honest world. Every third round holds a lower strength, by turns. One round in
-    ten puts every challenge to the planted worlds too.
+    A round holds each shortcut at full strength, ten shams and an honest world, which is put to
+    every challenge as the first sham is. One round in six holds a lower strength, by turns; one in
+    `ALL_AT` puts every challenge to the planted worlds too.
 
     Parameters
     ----------
@@ -81,17 +83,15 @@ def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
     for turn in range(rounds):
         seed = first + turn
         for kind, named in NAMED.items():
-            yield Job(
-                World(kind, 1.0, False, False, seed), () if turn % 10 == ALL_AT else rows_of(named)
-            )
-        for number in range(8):
-            kind = kinds[(8 * turn + number) % len(kinds)]
-            effect = number % 2 == 0
-            world = World(kind, 1.0, True, effect, 8 * seed + number)
-            yield Job(world, () if number < 2 else QUICK)
+            asked = () if turn % ALL_AT == 1 else rows_of(named)
+            yield Job(World(kind, 1.0, False, False, seed), asked)
+        for number in range(SHAMS):
+            kind = kinds[(SHAMS * turn + number) % len(kinds)]
+            world = World(kind, 1.0, True, (turn + number) % 2 == 0, SHAMS * seed + number)
+            yield Job(world, QUICK if number else ())
         yield Job(World("none", 0.0, False, True, seed))
-        for kind, named in NAMED.items() if turn % 3 == 0 else ():
-            yield Job(World(kind, STRENGTHS[turn // 3 % 2], False, False, seed), rows_of(named))
+        for kind, named in NAMED.items() if turn % 6 == 0 else ():
+            yield Job(World(kind, STRENGTHS[turn // 6 % 2], False, False, seed), rows_of(named))
 
 
 def rows_of(findings: Sequence[str]) -> tuple[str, ...]:
