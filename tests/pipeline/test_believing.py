@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lucyte.pipeline.asked_model import Wanted, ask
 from lucyte.pipeline.challenge import ChallengeRequest, _bounded, challenge
 from lucyte.pipeline.explain import ExplainRequest, explain
 from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
+from lucyte.report.method_words import method_name
 from lucyte.schema.errors import UsageError
 from lucyte.simulate.crops import crops
 from lucyte.simulate.settings import demo_settings
@@ -103,7 +105,7 @@ def test_every_map_on_the_page_stands_beside_its_exam(
     for name in methods:
         own = [each for each in found if each["name"].startswith(f"{name}.")]
         assert {each["name"] for each in own} >= {f"{name}.deletion", f"{name}.road"}
-        assert f"{name.replace('_', ' ')}: " in told
+        assert f"{method_name(name)}: " in told
         assert all(each["details"]["method"] == name for each in own)
     loose = [each for each in found if each["name"].split(".")[0] not in methods]
     assert all(each["details"]["method"] == "" for each in loose)
@@ -114,6 +116,9 @@ def test_every_map_on_the_page_stands_beside_its_exam(
     assert maps.shape[1:] == (3, 40, 40)
     assert len(maps.attrs["object_id"]) == len(maps.attrs["target"]) == maps.shape[0]
     points = pd.read_parquet(out / "embeddings.parquet")
+    page = (out / "report.html").read_text()
+    train = f"lucyte train invert {pictures}"
+    assert train in page and f"lucyte explain {model} {pictures} --counterfactual inverse" in page
     assert len(points) == 48 and {"object_id", "x", "y", "state"} <= set(points)
 
 
@@ -162,6 +167,10 @@ def test_a_model_is_turned_round(
     assert judged and judged[0]["n"] <= 12
     page = (explained / "report.html").read_text()
     assert "What changed:" in page and "fig-boundary" in page
+    assert "Of real cells labelled" in judged[0]["why"]
+    assert "learned from the same pictures" in judged[0]["assumed"][0]
+    verdict = f"{model.name}, which did not draw it, (agrees|does not agree): it sees "
+    assert len(re.findall(verdict, page)) == page.count("What changed:") == 2
     assert sorted(path.suffix for path in (explained / "films").iterdir()) == [".gif", ".gif"]
     with pytest.raises(UsageError, match="unknown direction 'sideways'"):
         explain(ExplainRequest(wanted, explained, counterfactual=out, direction="sideways"))

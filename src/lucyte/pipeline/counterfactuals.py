@@ -14,7 +14,6 @@ import pandas as pd
 from lucyte.explain.counterfactual.changes import change_words, feature_tables
 from lucyte.explain.counterfactual.closed_form import Counterfactuals, counterfactual
 from lucyte.explain.counterfactual.crossing import DIRECTIONS
-from lucyte.explain.counterfactual.measures import accepted, validity_finding
 from lucyte.explain.counterfactual.paths import film_strips
 from lucyte.explain.counterfactual.plane import class_plane
 from lucyte.explain.latent.kept import latent_counterfactual, latent_strips
@@ -24,11 +23,12 @@ from lucyte.networks.autoencoder import Autoencoder
 from lucyte.networks.input_match import fit_side
 from lucyte.networks.invertible_classifier import InvertibleClassifier
 from lucyte.pipeline.asked_model import AskedModel
+from lucyte.pipeline.judged_counterfactuals import Judge, judged_findings, verdicts
+from lucyte.pipeline.turning import side_for
 from lucyte.report.counterfactual import Plane, Strip
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.plan import MeasureSettings
-from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.schema.samples import Samples
 
 Turnable = InvertibleClassifier | Autoencoder
@@ -36,6 +36,8 @@ Turnable = InvertibleClassifier | Autoencoder
 DEFAULT = "means"
 MOST_ON_PLANE = 400
 STEPS = 7
+CLIPPED = 0.01
+"""Share of impossible px from which it is told."""
 
 
 @dataclass(frozen=True)
@@ -54,38 +56,6 @@ class Otherwise:
     plane: Plane | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Outlined:
-    """A judge that needs the cells' masks, and finds them in the counterfactuals' order."""
-
-    judge: Predictor
-    masks: npt.NDArray[np.bool_]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.judge.classes
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        return tuple(name for name in self.judge.channels if name != MASK_CHANNEL)
-
-    @property
-    def pixel_size_um(self) -> float | None:
-        return self.judge.pixel_size_um
-
-    @property
-    def input_px(self) -> int:
-        return self.judge.input_px
-
-    def logits(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Logits of the crops with their masks put in."""
-        if MASK_CHANNEL not in self.judge.channels:
-            return self.judge.logits(crops)
-        at = self.judge.channels.index(MASK_CHANNEL)
-        mask = self.masks.astype(crops.dtype)
-        return self.judge.logits(np.insert(crops, at, mask, axis=1))
 
 
 def open_turnable(folder: Path | None, asked: AskedModel, direction: str) -> Turnable | None:
@@ -155,22 +125,27 @@ def imagine(
     made, order = _all(model, crops, direction, notes)
     if not made:
         return Otherwise(notes=tuple(notes))
-    judge = _Outlined(asked.model, masks[order]) if model is not asked.model else None
+    judge = Judge(asked.model, masks[order]) if model is not asked.model else None
+    judged: dict[int, str] = {}
     if judge is None:
         notes.append(
             "The counterfactuals were judged by no other model: ask another model with "
             "--counterfactual to have them judged."
         )
-    elif judge.input_px != model.input_px:
+    elif judge.input_px > model.input_px:
         notes.append(
             f"The counterfactuals are {model.input_px} px and the model that would judge them "
-            f"takes {judge.input_px} px, so they were not judged."
+            f"takes {judge.input_px} px, so they were not judged; train the model that draws them "
+            f"with --side-px {side_for(judge.input_px)} to have them judged."
         )
     else:
-        findings += _judged(judge, made, order, samples)
+        findings += judged_findings(judge, made, order, samples, asked)
+        judged = verdicts(judge, made, order, asked.name)
     words = _words(made, order, inside, model)
     strips = [
-        _strip(model, crops, samples, made, words, k, order) for k in shown.tolist() if k in order
+        replace(_strip(model, crops, samples, made, words, k, order), judged=judged.get(k, ""))
+        for k in shown.tolist()
+        if k in order
     ]
     return Otherwise(tuple(strips), _plane(model, crops, samples), tuple(findings), tuple(notes))
 
@@ -200,26 +175,6 @@ def _made(model: Turnable, crops: npt.NDArray[Any], target: str, direction: str)
     if isinstance(model, Autoencoder):
         return latent_counterfactual(model, crops, target)
     return counterfactual(model, crops, target, direction=direction)
-
-
-def _judged(
-    judge: _Outlined,
-    made: Sequence[Counterfactuals],
-    order: npt.NDArray[np.int64],
-    samples: Samples,
-) -> list[Finding]:
-    """Does the model that was asked about see what the other one made? One Finding per target."""
-    out, at = [], 0
-    for each in made:
-        rows = order[at : at + len(each)]
-        own = replace(judge, masks=judge.masks[at : at + len(each)])
-        at += len(each)
-        if each.target in judge.classes:
-            groups = [samples.groups[k] for k in rows]
-            told = validity_finding(accepted(own, each), groups, samples.unit, each.target)
-            more = len(made) > 1
-            out.append(replace(told, name=f"{told.name}.{each.target}" if more else told.name))
-    return out
 
 
 def _words(
@@ -274,9 +229,24 @@ def _strip(
         images=path.images[0][:, light],
         probability=tuple(float(p) for p in path.probability[0]),
         changed=words[row],
-        said=each.said(place),
-        far=bool(each.far[place]),
+        said=_warned(each, place),
+        known=samples.labels[row],
     )
+
+
+def _warned(made: Counterfactuals, place: int) -> str:
+    """What a person must know before they look, without the mathematics."""
+    said = []
+    if made.already[place]:
+        said.append(f"The model that drew it called the cell {made.target} to begin with.")
+    if made.clipped[place] > CLIPPED:
+        said.append(
+            f"{made.clipped[place]:.0%} of its pixels came out darker than black or brighter than "
+            "the camera can say, and were cut off there."
+        )
+    if made.far[place]:
+        said.append("No real cell looks like the last picture: do not trust it.")
+    return " ".join(said)
 
 
 def _plane(model: Turnable, crops: npt.NDArray[Any], samples: Samples) -> Plane | None:

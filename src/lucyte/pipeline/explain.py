@@ -26,11 +26,13 @@ from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
+from lucyte.pipeline.turning import how_to_turn
 from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_maps import write_relevance
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
 from lucyte.report.explained_cells import explained_cells
 from lucyte.report.film_strip import write_film
+from lucyte.report.method_words import method_name
 from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
@@ -183,6 +185,9 @@ def explain(request: ExplainRequest) -> str:
         absent=absent,
         facts=_facts(asked, request, cells),
         notes=(*cells.assumed, *otherwise.notes, *asked.notes),
+        inverse=""
+        if otherwise.strips
+        else how_to_turn(request.wanted, asked.model.input_px, request.command),
     )
     write_text(request.out / "report.html", render_explained(content))
     return _told(request, content, cells, found)
@@ -286,8 +291,7 @@ def _examine(
 
 def _of(method: str, found: Finding) -> Finding:
     """A finding that says whose it is: the same question is put to every method."""
-    words = method.replace("_", " ")
-    question = f"{words[0].upper()}{words[1:]}: {found.question[0].lower()}{found.question[1:]}"
+    question = f"{method_name(method)}: {found.question[0].lower()}{found.question[1:]}"
     return replace(found, question=question, details={**found.details, "method": method})
 
 
@@ -382,7 +386,7 @@ def _facts(asked: AskedModel, request: ExplainRequest, cells: Cells) -> dict[str
 def _told(
     request: ExplainRequest, content: ExplainedContent, cells: Cells, found: Sequence[Relevance]
 ) -> str:
-    methods = ", ".join(each.method.replace("_", " ") for each in found)
+    methods = ", ".join(method_name(each.method) for each in found)
     lines = [
         f"Explained {counted(len(cells.shown), 'cell')} by {methods or 'no method'}; examined on "
         f"{counted(len(cells.samples), 'cell')}."
@@ -391,7 +395,7 @@ def _told(
         own = [f for f in content.findings if f.name.startswith(f"{each.method}.")]
         counts = {v: sum(f.verdict == v for f in own) for v in ("pass", "fail", "inconclusive")}
         lines.append(
-            f"  {each.method.replace('_', ' ')}: {counts['pass']} exams passed, "
+            f"  {method_name(each.method)}: {counted(counts['pass'], 'exam')} passed, "
             f"{counts['fail']} failed, {counts['inconclusive']} open."
         )
     lines += [f"  Not shown: {name}: {why}" for name, why in content.absent.items()]

@@ -11,21 +11,22 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from lucyte.report.boundary_plane import boundary_plane
-from lucyte.report.film_strip import film_strip
+from lucyte.report.film_strip import GAP, HALF, film_strip
 from lucyte.report.findings import chip
+from lucyte.report.heat_maps import diverging_bar
 from lucyte.report.legend import legend
 from lucyte.report.markup import drawing, join, tag
 from lucyte.report.palette import styles
 from lucyte.report.picture import data_address
 from lucyte.report.section import Figures, Section
-from lucyte.report.wording import count, feature_words
+from lucyte.report.wording import count
 from lucyte.schema.finding import Finding
 
 Floats = npt.NDArray[np.float64]
 TITLE = "What would it look like?"
 ABSENT = (
-    "No counterfactuals: they need a model that can be turned round. Train one with "
-    "lucyte train invert, and give it with --counterfactual."
+    "No film strips yet: they need a second model, one that can be turned round. Train it with "
+    "lucyte train invert on the same pictures, and give it with --counterfactual."
 )
 
 
@@ -45,9 +46,11 @@ class Strip:
     changed : str
         In the units of the feature table.
     said : str
-        What is to be known of it.
-    far : bool
-        Outside what was trained on.
+        What warns of it, in sentences; empty where nothing does.
+    known : str
+        Its label.
+    judged : str
+        What another model sees in the last picture, a sentence; empty where none was asked.
     """
 
     object_id: str
@@ -58,8 +61,9 @@ class Strip:
     images: npt.NDArray[Any]
     probability: tuple[float, ...]
     changed: str
-    said: str
-    far: bool = False
+    said: str = ""
+    known: str = ""
+    judged: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +79,16 @@ class Plane:
 
 
 def counterfactual_section(
-    strips: Sequence[Strip], plane: Plane | None, findings: Sequence[Finding], figures: Figures
+    strips: Sequence[Strip],
+    plane: Plane | None,
+    findings: Sequence[Finding],
+    figures: Figures,
+    inverse: str = "",
 ) -> Section:
-    """Strips with their words, then the border."""
+    """Strips with their words, then the border; without strips, how to get some (``inverse``)."""
     if not strips:
-        return Section("counterfactuals", TITLE, absent=ABSENT, link="What if")
+        how = f" Here: {inverse}" if inverse else ""
+        return Section("counterfactuals", TITLE, absent=f"{ABSENT}{how}", link="What if")
     tests = [each for each in findings if each.name.startswith("counterfactual.")]
     lines = [
         tag("b", "Their tests:") + tag("div", *(chip(each) for each in tests), class_="chips")
@@ -90,44 +99,78 @@ def counterfactual_section(
             class_="untested",
         )
     ]
-    cards = tag("ul", *(_card(each) for each in strips), class_="gallery strips")
-    channels = ", ".join(strips[0].channels)
-    words = (
-        f"{count(len(strips), 'cell')} from what it is (left) to what the model would call the "
-        f"other class, rows {channels}; grey values of a row are on one scale. Last column: what "
-        "was added (orange) and taken away (blue)."
+    bar = diverging_bar(
+        f"darker by {HALF:.0%} of black to white",
+        f"brighter by {HALF:.0%}",
+        "blue darker, white unchanged, orange brighter",
     )
-    parts = [tag("div", *lines, class_="tests"), figures.figure("strips", cards, words, wide=True)]
+    cards = tag("ul", *(_card(each) for each in strips), class_="gallery strips")
+    several = ", one row per channel" if len(strips[0].channels) > 1 else ""
+    words = (
+        f"{count(len(strips), 'cell')}, each from the picture as it was taken (left) to what the "
+        f"model that drew it would call the other state{several}; above each step the probability "
+        "that this model gives the other state. Grey values of a row are on one scale. Last "
+        "column: what became brighter (orange) and darker (blue)."
+    )
+    body = bar + cards
+    parts = [tag("div", *lines, class_="tests"), figures.figure("strips", body, words, wide=True)]
     if plane is not None:
         parts.append(_plane(plane, figures))
     return Section("counterfactuals", TITLE, join(parts), link="What if")
 
 
 def _card(strip: Strip) -> Markup:
-    picture = film_strip(strip.images)
-    height, width = picture.shape[:2]
-    image = tag("image", href=data_address(picture), width=width, height=height)
-    alt = f"Cell {strip.object_id} on its way from {strip.source} to {strip.target}"
+    known = [f"labelled {strip.known}"] if strip.known else []
     who = tag(
         "p",
-        "called ",
         tag("b", strip.source),
-        " as ",
+        " made to look like ",
         tag("b", strip.target),
-        tag("span", f" {strip.where}"),
+        tag("span", " ", ", ".join([*known, strip.where])),
         class_="who",
     )
-    chances = " → ".join(f"{p:.2f}" for p in strip.probability)
     return tag(
         "li",
         who,
-        drawing(width, height, image, alt=alt, style="width:100%"),
-        tag("p", f"probability of {strip.target}: {chances}", class_="sum"),
-        tag("p", tag("b", "What changed: "), feature_words(strip.changed), "."),
-        tag("p", strip.said, class_="untested") if strip.far else "",
+        _drawn(strip),
+        tag("p", tag("b", "What changed: "), strip.changed, "."),
+        tag("p", strip.judged, class_="judged") if strip.judged else "",
+        tag("p", strip.said, class_="untested") if strip.said else "",
         class_="wide",
         title=strip.object_id,
     )
+
+
+def _drawn(strip: Strip) -> Markup:
+    """The strip with what each column is above it, and each row's channel where there are more."""
+    picture = film_strip(strip.images)
+    height, width = picture.shape[:2]
+    steps, rows = len(strip.probability), len(strip.channels)
+    column, row = (width + GAP) / (steps + 1), (height + GAP) / rows
+    size = column / 9
+    top = 2.9 * size
+    heads = ["as it is", *[""] * (steps - 2), f"as {strip.target}", "change"]
+    shares = [*(f"{p:.2f}" for p in strip.probability), ""]
+    texts = [
+        tag("text", text, x=(k + 0.5) * column, y=(at + 1) * 1.25 * size, text_anchor="middle",
+            font_size=size, fill="#1d2329")
+        for at, line in enumerate((heads, shares))
+        for k, text in enumerate(line)
+        if text
+    ]  # fmt: skip
+    names = [
+        tag("text", name, x=size * 0.4, y=top + k * row + size * 1.15, font_size=size,
+            font_weight=600, fill="#ffffff", stroke="#000000", stroke_width=size * 0.22,
+            paint_order="stroke", stroke_linejoin="round")
+        for k, name in enumerate(strip.channels)
+        if rows > 1
+    ]  # fmt: skip
+    image = tag("image", href=data_address(picture), x=0, y=top, width=width, height=height)
+    alt = (
+        f"Cell {strip.object_id} on its way from {strip.source} to {strip.target}; probability of "
+        f"{strip.target} {', '.join(shares[:-1])}"
+    )
+    return drawing(width, height + top, image, *texts, *names, alt=alt, style="width:100%")
 
 
 def _plane(plane: Plane, figures: Figures) -> Markup:

@@ -18,7 +18,7 @@ from lucyte.report.markup import NOTHING, drawing, join, tag
 from lucyte.report.palette import Style, natural, ramp, styles
 from lucyte.report.picture import data_address, shrink
 from lucyte.report.section import Figures, Section, missing
-from lucyte.report.wording import count, listed, number
+from lucyte.report.wording import count, listed, number, plural
 
 MOST_POINTS = 6000
 MOST_THUMBNAILS = 900
@@ -28,9 +28,7 @@ MARGIN = 0.03
 ATLAS_PX = 1700
 TILE_PX = 76
 TOLD_APART = 24
-COMPARE = (
-    " If the right panel shows the same groups as the left, wells differ as much as states do."
-)
+COMPARE = " If the right panel shows the same groups as the left, {} differ as much as states do."
 
 
 def embedding_section(content: ReportContent, figures: Figures) -> Section:
@@ -46,7 +44,13 @@ def embedding_section(content: ReportContent, figures: Figures) -> Section:
         for heading, names, looks, what in _colourings(content, points)
     ]
     body = tag("div", join(panels), class_="panels maps") + _hover(embedding, points, places)
-    parts = [figures.figure("map", body, _caption(embedding, points, len(panels) > 1))]
+    parts = [
+        figures.figure(
+            "map",
+            body,
+            _caption(embedding, points, plural(content.unit_word) if len(panels) > 1 else ""),
+        )
+    ]
     if embedding.thumbnails is not None and len(embedding.thumbnails):
         atlas, drawn = _atlas(content, embedding, points, places)
         words = (
@@ -224,7 +228,7 @@ def _tile(thumbnail: npt.NDArray[np.uint8], style: Style | None) -> npt.NDArray[
     return tile
 
 
-def _caption(embedding: Embedding, points: pd.DataFrame, two: bool) -> str:
+def _caption(embedding: Embedding, points: pd.DataFrame, units: str) -> str:
     settings = listed(
         [f"{key} {number(value)}" for key, value in embedding.settings.items() if value is not None]
     )
@@ -234,5 +238,5 @@ def _caption(embedding: Embedding, points: pd.DataFrame, two: bool) -> str:
         f"{embedding.method} of {count(len(points), 'cell')}{drawn}"
         f"{f'; {settings}' if settings else ''}. Near means similar; distances between groups, "
         "their sizes and the axes mean nothing."
-        f"{COMPARE if two else ''}"
+        f"{COMPARE.format(units) if units else ''}"
     )

@@ -12,8 +12,9 @@ from lucyte.report.content import Embedding, ExplainedCell, ReportContent, State
 from lucyte.report.counterfactual import Plane, Strip, counterfactual_section
 from lucyte.report.document import content_of, document, head, how_section
 from lucyte.report.embedding import embedding_section
-from lucyte.report.explanations import explanations_section
+from lucyte.report.explanations import LABEL, explanations_section
 from lucyte.report.findings import findings_section
+from lucyte.report.method_words import WORDS, method_name
 from lucyte.report.readable import Curve, Formula, curves_section, formulas_section
 from lucyte.report.section import Figures, Section
 from lucyte.report.table import table
@@ -61,6 +62,8 @@ class ExplainedContent:
         What could not be shown, and why.
     facts : mapping of str to str
     notes : tuple of str
+    inverse : str
+        Commands that would make film strips, where there are none.
     """
 
     title: str
@@ -77,6 +80,7 @@ class ExplainedContent:
     absent: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    inverse: str = ""
 
 
 def render_explained(content: ExplainedContent) -> str:
@@ -89,13 +93,15 @@ def render_explained(content: ExplainedContent) -> str:
         explained=content.cells,
         embedding=content.embedding,
         unit=content.unit,
-        states=StatesInfo(states, "condition", content.unit, units),
+        states=StatesInfo(states, LABEL, content.unit, units),
     )
     sections = [
         findings_section(report),
         explanations_section(report, figures),
         _shares(content),
-        counterfactual_section(content.strips, content.plane, content.findings, figures),
+        counterfactual_section(
+            content.strips, content.plane, content.findings, figures, content.inverse
+        ),
         curves_section(content.curves, figures),
         formulas_section(content.formulas, content.findings),
         embedding_section(report, figures),
@@ -117,7 +123,7 @@ def _opening(content: ExplainedContent, report: ReportContent) -> Markup:
         own = [each for each in content.findings if each.name.split(".")[0] == method]
         failed = [each for each in own if each.verdict == "fail"]
         passed = sum(each.verdict == "pass" for each in own)
-        name = method.replace("_", " ")
+        name = method_name(method)
         told = f"{name}: {passed} of {len(own)} exams passed" if own else f"{name}: not examined"
         words.append(f"{told}{f', {len(failed)} failed' if failed else ''}.")
     return head(content.title, [(n, noun) for n, noun in tiles], " ".join(words), report.findings)
@@ -126,7 +132,7 @@ def _opening(content: ExplainedContent, report: ReportContent) -> Markup:
 def _shares(content: ExplainedContent) -> Section:
     title = "Which channel the answer rests on"
     rows = [
-        {"method": each.method.replace("_", " "), **dict(each.shares)}
+        {"method": method_name(each.method), **dict(each.shares)}
         for each in content.shares
         if each.shares and all(np.isfinite(list(each.shares.values())))
     ]
@@ -138,11 +144,18 @@ def _shares(content: ExplainedContent) -> Section:
     return Section("channels", title, table(rows, caption, False), link="Channels")
 
 
+def _what(name: str) -> str:
+    """What is absent: a method by its name, or the exams of one."""
+    head, of, method = name.rpartition("exams of ")
+    known = method in WORDS
+    return f"{head}{of}{method_name(method)}" if known else name.replace("_", " ")
+
+
 def _absent(content: ExplainedContent) -> Section:
     title = "Not shown, and why"
     if not content.absent:
-        names = sorted({e.method for c in content.cells for e in c.explanations})
+        names = sorted({method_name(e.method) for c in content.cells for e in c.explanations})
         return Section("absent", title, absent=f"Everything asked for is here: {listed(names)}.")
-    rows = [{"what": name.replace("_", " "), "why not": why}
+    rows = [{"what": _what(name), "why not": why}
             for name, why in content.absent.items()]  # fmt: skip
     return Section("absent", title, table(rows, "Not shown"), link="Not shown")

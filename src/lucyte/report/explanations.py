@@ -13,14 +13,17 @@ from lucyte.report.contributions import contribution_bars, largest
 from lucyte.report.findings import chip
 from lucyte.report.heat_maps import colour_bar, common_limit, heat_map
 from lucyte.report.markup import join
+from lucyte.report.method_words import method_does, method_name
 from lucyte.report.section import Figures, Section, missing
 from lucyte.report.template import fill
-from lucyte.report.wording import count, feature_words, named, number, sentence
+from lucyte.report.wording import count, feature_words, named, number
 from lucyte.schema.explanation import Explanation
 from lucyte.schema.finding import Finding
 
 MOST_CELLS = 16
 MOST_CHANNELS = 4
+LABEL = "label"
+"""What the states of a page were learned from, where that is no condition of a plate."""
 SHORTCUTS = r"background\.\w+"
 """Findings that say whether a model need look at cells at all."""
 
@@ -72,16 +75,17 @@ def _method(content: ReportContent, method: str, figures: Figures) -> Markup:
     target = targets[0] if len(targets) == 1 else "the named state"
     body = fill(
         "method.html",
-        name=sentence(feature_words(method)),
+        name=method_name(method),
+        does=method_does(method),
         tests=[chip(each) for each in findings_on(method, content.findings)],
         bar=colour_bar(limit, target) if maps else "",
-        cards=[_card(cell, one, (limit, reach), content.kind) for cell, one in shown],
+        cards=[_card(cell, one, (limit, reach), content) for cell, one in shown],
     )
     return figures.figure(f"explanation-{method}", body, _caption(method, pairs, maps), wide=True)
 
 
 def _card(
-    each: ExplainedCell, one: Explanation, limits: tuple[float, float], kind: str
+    each: ExplainedCell, one: Explanation, limits: tuple[float, float], content: ReportContent
 ) -> dict[str, Any]:
     limit, reach = limits
     cell = each.cell
@@ -96,28 +100,37 @@ def _card(
     ]
     return {
         "id": cell.object_id,
-        "where": ", ".join(part for part in (_given(cell.condition), cell.well) if part),
+        "where": ", ".join(part for part in (_given(cell.condition, content), cell.well) if part),
         "state": cell.state,
         "p": "" if cell.p is None else f"{cell.p:.2f}",
         "picture": portrait(cell, f"Cell {cell.object_id}, {named(cell.condition)}"),
         "maps": maps,
-        "bars": contribution_bars(one, reach, kind) if one.contributions else "",
+        "bars": contribution_bars(one, reach, content.kind) if one.contributions else "",
         "target": one.target,
         "score": number(one.score),
         "baseline": number(one.baseline),
     }
 
 
-def _given(condition: str) -> str:
-    return f"condition {condition}" if condition else ""
+def _given(condition: str, content: ReportContent) -> str:
+    """What is known of a cell: its condition, or the label that a person or a table gave it."""
+    labelled = content.states is not None and content.states.target == LABEL
+    word = "labelled" if labelled else "condition"
+    return f"{word} {condition}" if condition else ""
 
 
 def _caption(method: str, pairs: list[tuple[ExplainedCell, Explanation]], maps: bool) -> str:
-    words = [f"{sentence(feature_words(method))} for {count(min(len(pairs), MOST_CELLS), 'cell')}."]
+    words = [f"{method_name(method)} for {count(min(len(pairs), MOST_CELLS), 'cell')}."]
     if maps:
         words.append(
             "All maps share one colour scale, in units of the score; lines enclose what reaches "
-            "half of it (dashed: speaks against)."
+            "half of it (dashed: speaks against). The score says by how much the named state leads "
+            "the next one (log odds)."
+        )
+    if any(one.score < 0 and not one.contributions for _, one in pairs):
+        words.append(
+            "Below 0 the model that is explained would answer otherwise: the state named above a "
+            "cell is the answer of one that had not seen it."
         )
     if any(one.contributions for _, one in pairs):
         words.append(

@@ -13,6 +13,8 @@ from lucyte.report.heat_maps import coloured
 Floats = npt.NDArray[np.float64]
 LOW, HIGH = 1.0, 99.7
 """Percentiles of a channel over the whole strip that are drawn black and white."""
+HALF = 0.5
+"""Change, as a share of black to white, that the difference draws in full colour."""
 GAP = 2
 """White px between pictures."""
 
@@ -45,7 +47,7 @@ def film_strip(
         pictures = [_grey(each) for each in shown]
         if difference:
             change = (light[-1, channel] - light[0, channel]) / span
-            pictures.append(coloured(change, 0.5))
+            pictures.append(coloured(change, HALF))
         rows.append(_beside([_zoomed(each, zoom) for each in pictures], axis=1))
     return _beside(rows, axis=0)
 

@@ -71,17 +71,24 @@ def coloured(relevance: npt.NDArray[np.float64], limit: float) -> npt.NDArray[np
 
 def colour_bar(limit: float, target: str) -> Markup:
     """What the colours mean, in words and in units of the score."""
+    alt = f"blue {number(-limit)}, white 0, orange {number(limit)}"
+    return diverging_bar(
+        f"speaks against {target}, {number(-limit)}", f"{number(limit)}, speaks for {target}", alt
+    )
+
+
+def diverging_bar(low: str, high: str, alt: str) -> Markup:
+    """From blue over white to vermillion, with what the ends mean in words."""
     steps = 60
     blocks = [
         tag("rect", x=i * 4, y=0, width=4.3, height=12, fill=diverging(2 * i / (steps - 1) - 1))
         for i in range(steps)
     ]
-    alt = f"blue {number(-limit)}, white 0, orange {number(limit)}"
     return tag(
         "div",
-        tag("span", f"speaks against {target}, {number(-limit)}"),
+        tag("span", low),
         drawing(steps * 4, 12, *blocks, alt=alt),
-        tag("span", f"{number(limit)}, speaks for {target}"),
+        tag("span", high),
         class_="colourbar",
     )
 

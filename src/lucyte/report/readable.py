@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 3
+LONG = re.compile(r"\d+\.\d{4,}(?!\d|e)")
 KINDS = {"sparse": "weighted sum", "tree": "small tree", "formula": "formula"}
 
 
@@ -84,7 +86,7 @@ def formulas_section(formulas: Sequence[Formula], findings: Sequence[Finding]) -
     rows = [
         {
             "kind": KINDS.get(each.kind, each.kind),
-            "says": each.words,
+            "says": LONG.sub(_rounded, each.words),
             "same answers": _range(each.fidelity, each.fidelity_low, each.fidelity_high),
             "accuracy kept": _range(
                 each.accuracy_kept, each.accuracy_kept_low, each.accuracy_kept_high
@@ -148,6 +150,11 @@ def _draw(figure: Figure, kinds: Sequence[str], curves: Sequence[Curve]) -> None
         grid[place // COLUMNS][place % COLUMNS].set_visible(False)
     for row in grid:
         row[0].set_ylabel("change of probability")
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """Four digits are what a person reads; the exact number is in the model's own words."""
+    return f"{float(found[0]):.4g}"
 
 
 def _range(value: float, low: float | None, high: float | None) -> Markup | str:

@@ -388,7 +388,7 @@ def test_changes_in_words() -> None:
     after = pd.Series({"spots_count_mRFP": 7.0, "area_px_mRFP": 67.0, "skew": 0.5, "still": 3.0})
     spread = pd.Series({"spots_count_mRFP": 1.0, "area_px_mRFP": 10.0, "skew": 5.0, "still": 1.0})
     assert change_words(before, after, spread) == (
-        "spots count mRFP: 5 more, area px mRFP +34 %, skew +1.5"
+        "number of mRFP spots: 5 more, area px mRFP +34 %, skew +1.5"
     )
     assert change_words(before, before, spread) == "no measured feature changed"
 

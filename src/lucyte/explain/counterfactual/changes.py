@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lucyte.explain.counterfactual.closed_form import Counterfactuals
+from lucyte.measure.columns import describe, parse
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +42,7 @@ def feature_tables(
 
 
 def change_words(before: pd.Series, after: pd.Series, spread: pd.Series, most: int = 3) -> str:
-    """What changed most in one cell: "spots count mRFP +5, intensity mean mRFP +34 %".
+    """What changed most in one cell: "number of mRFP spots: 5 more, area +34 %".
 
     Parameters
     ----------
@@ -59,15 +60,15 @@ def change_words(before: pd.Series, after: pd.Series, spread: pd.Series, most: i
 
 
 def _one(name: str, before: float, after: float) -> str:
-    words = name.replace("_", " ")
+    words = describe(name) if parse(name) else name.replace("_", " ")
     change = after - before
     if COUNTS in name:
         number = round(change)
         many = f"{abs(number)} {'more' if number > 0 else 'fewer'}" if number else "as many"
         return f"{words}: {many}"
     if before > 0 and after >= 0 and not math.isclose(before, 0, abs_tol=1e-9):
-        return f"{words} {100 * change / before:+.0f} %"
-    return f"{words} {change:+.3g}"
+        return f"{words} {100 * change / before:+.0f} %".replace(" -", " \u2212")
+    return f"{words} {change:+.3g}".replace(" -", " \u2212")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""The page of an explained model in words that need no help."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from lucyte.explain.attribution.methods import METHODS
+from lucyte.io.labelled import SampleOptions
+from lucyte.pipeline.asked_model import Wanted
+from lucyte.pipeline.judged_counterfactuals import Judge
+from lucyte.pipeline.turning import how_to_turn, side_for
+from lucyte.report.counterfactual import Strip, counterfactual_section
+from lucyte.report.method_words import WORDS, method_does, method_name
+from lucyte.report.readable import Formula, formulas_section
+from lucyte.report.section import Figures
+
+
+def _strip(**changes: object) -> Strip:
+    told: dict[str, object] = {
+        "object_id": "B02/7",
+        "where": "B02",
+        "source": "fed",
+        "target": "starved",
+        "channels": ("EGFP", "mRFP"),
+        "images": np.random.default_rng(0).poisson(100, (3, 2, 16, 16)),
+        "probability": (0.05, 0.5, 0.93),
+        "changed": "number of mRFP spots: 5 more",
+        "known": "fed",
+        "judged": "states, which did not draw it, agrees: it sees starved (0.88).",
+    }
+    return Strip(**{**told, **changes})  # type: ignore[arg-type]
+
+
+def _page(*strips: Strip, inverse: str = "") -> str:
+    return str(counterfactual_section(strips, None, (), Figures(), inverse).body or "") or str(
+        counterfactual_section(strips, None, (), Figures(), inverse).absent
+    )
+
+
+def test_a_strip_says_what_each_column_and_row_is() -> None:
+    page = _page(_strip())
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", page)
+    heads = ["as it is", "as starved", "change", "0.05", "0.50", "0.93", "EGFP", "mRFP"]
+    assert texts == heads
+    assert "labelled fed, B02" in page
+    assert "agrees: it sees starved (0.88)" in page
+    assert "number of mRFP spots: 5 more" in page
+    assert "darker by 50% of black to white" in page
+    assert "one row per channel" in page
+    assert "do not trust it" not in page
+    assert "do not trust it" in _page(_strip(said="No real cell looks so: do not trust it."))
+
+
+def test_one_channel_needs_no_rows() -> None:
+    page = _page(_strip(channels=("H2B",), images=np.ones((3, 1, 16, 16))))
+    assert "row per channel" not in page
+    assert ">H2B<" not in page
+
+
+def test_a_page_without_strips_says_how_to_get_them() -> None:
+    wanted = Wanted(Path("out"), None, SampleOptions())
+    said = how_to_turn(wanted, 54, "lucyte explain out --cells 2")
+    assert said == (
+        "lucyte train invert out --side-px 56 -o inverse; then: "
+        "lucyte explain out --cells 2 --counterfactual inverse"
+    )
+    assert said.replace("--", "") in _page(inverse=said).replace("--", "")
+    pictures = Wanted(Path("m"), Path("pics"), SampleOptions(group_regex="(p.)"))
+    assert how_to_turn(pictures, 64, "") == (
+        "lucyte train invert pics --group-regex '(p.)' -o inverse; then: "
+        "lucyte explain m pics --counterfactual inverse"
+    )
+    assert [side_for(px) for px in (8, 9, 64)] == [8, 16, 64]
+
+
+def test_every_method_has_a_name_and_a_sentence() -> None:
+    shown = {row.name for row in METHODS} - {"shapley_pieces"}
+    assert shown <= set(WORDS)
+    for name in shown:
+        assert "_" not in method_name(name)
+        assert method_does(name).endswith(".")
+
+
+def test_long_numbers_of_formulas_are_shortened() -> None:
+    formula = Formula("formula", "A when area > 107.982756057297; else B when x > 9.18", "area", 1,
+                      "pass", *([0.8, None, None] * 3))  # fmt: skip
+    page = str(formulas_section([formula], []).body)
+    assert "area &gt; 108; else B when x &gt; 9.18" in page
+
+
+class _Sum:
+    """Says how much light it is given, and keeps what it saw."""
+
+    classes = ("dim", "bright")
+    channels = ("EGFP", "mask:cell")
+    pixel_size_um = None
+    input_px = 4
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        assert crops.shape[1:] == (2, 4, 4)
+        told = (crops[:, 0] * crops[:, 1]).sum(axis=(1, 2))
+        return np.stack([np.zeros(len(crops)), told], axis=1)
+
+
+def test_a_judge_that_takes_less_sees_the_middle() -> None:
+    crops, masks = np.zeros((1, 1, 8, 8)), np.ones((1, 8, 8), dtype=bool)
+    crops[0, 0, 2:6, 2:6] = 1
+    crops[0, 0, 0, 0] = 100
+    assert Judge(_Sum(), masks).logits(crops)[0, 1] == 16
