@@ -57,7 +57,7 @@ FEATURES = (
 )
 """Chosen before any counterfactual was made: what starvation changes in this world."""
 PX = 32
-SEEDS = {"train": 21, "judge": 23, "choosing": 22, "reporting": 32}
+SEEDS = {"train": 21, "judge": 23, "choosing": 22, "reporting": 42}
 CELLS = {"train": 1600, "judge": 1000, "choosing": 240, "reporting": 160}
 
 

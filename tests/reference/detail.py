@@ -1,4 +1,4 @@
-"""Slow definitions of what is finer than broad light, and of transport along one axis."""
+"""Slow definitions of broad light, what is finer, its levels, and of transport along one axis."""
 
 from __future__ import annotations
 
@@ -29,3 +29,35 @@ def sorted_transport(values: Floats, source: Floats, target: Floats) -> Floats:
     assert len(source) == len(target)
     source, target = np.sort(source), np.sort(target)
     return np.array([target[np.argmin(np.abs(source - value))] for value in values])
+
+
+def levels_by_hand(broad: Floats, zones: int) -> Floats:
+    """Mean of one crop's broad light ``C H W`` by channel and zone ``C Z``, px by px."""
+    channels, height, width = broad.shape
+    places = [(y, x) for y in range(height) for x in range(width)]
+    places.sort(key=lambda at: sum(broad[c][at] for c in range(channels)))
+    share = len(places) // zones
+    assert share * zones == len(places)
+    return np.array(
+        [
+            [np.mean([broad[c][at] for at in places[z * share :][:share]]) for z in range(zones)]
+            for c in range(channels)
+        ]
+    )
+
+
+def spread_by_hand(broad: Floats, levels: Floats) -> Floats:
+    """Levels ``C Z`` over one crop ``C H W``, px by px, straight between the middles of zones."""
+    channels, height, width = broad.shape
+    zones = levels.shape[1]
+    total = broad.sum(axis=0)
+    out = np.empty((channels, height, width))
+    for y in range(height):
+        for x in range(width):
+            below, alike = (total < total[y, x]).sum(), (total == total[y, x]).sum()
+            place = (below + alike / 2) / (height * width) * zones - 0.5
+            place = min(max(place, 0.0), zones - 1.0)
+            left = min(int(place), zones - 2)
+            part = place - left
+            out[:, y, x] = (1 - part) * levels[:, left] + part * levels[:, left + 1]
+    return out

@@ -16,7 +16,7 @@ from lucyte.learn.image_training import Progress, TrainingSet
 from lucyte.learn.inner_split import inner_split
 from lucyte.learn.invertible_training import InvertibleTraining, train_invertible_network
 from lucyte.networks.invertible_classifier import InvertibleClassifier
-from lucyte.networks.invertible_detail import remember
+from lucyte.networks.invertible_detail import broad_levels, remember
 from lucyte.networks.invertible_input import InvertibleInput, fit_invertible_input
 from lucyte.networks.invertible_network import (
     InvertibleNetwork,
@@ -113,6 +113,7 @@ class InvertibleLearner:
         progress = train_invertible_network(network, seen, data, settings.training, seed, self.told)
         centres, spreads, fitted = class_latents(network, seen, data, train)
         _, _, held = class_latents(network, seen, data, validation, views=1)
+        details, levels = class_details(network, seen, data, train, seed)
         model = InvertibleClassifier(
             network.eval(),
             plan,
@@ -121,10 +122,11 @@ class InvertibleLearner:
             centres,
             spreads,
             fit_support(fitted, held, seed),
-            class_details(network, seen, data, train, seed),
+            details,
             self.pixel_size_um,
             value_range(samples, train, self.channels),
             training={"split": split, "seed": seed, **_summary(progress)},
+            levels=levels,
         )
         if not len(validation):
             return model
@@ -230,19 +232,22 @@ def class_details(
     data: TrainingSet,
     rows: npt.NDArray[np.int64],
     seed: int,
-) -> npt.NDArray[np.float32]:
-    """Detail of training crops by the class they are predicted; see `remember`.
+) -> tuple[npt.NDArray[np.float32], Floats]:
+    """Detail and levels of training crops by the class they are predicted.
 
     Returns
     -------
     float32 array K Z M C
-        nan where no crop is predicted that class.
+        See `remember`; nan where no crop is predicted that class.
+    float array K C Z
+        See `broad_levels`; of the same crops.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_CROPS])
     with torch.inference_mode():
         planes = seen.prepare(data.batch(chosen))
         said = torch.cat([network(part).argmax(1) for part in torch.split(planes, 64)])
-    return remember(planes.double().numpy(), said.numpy(), data.classes, seed)
+    exact, told = planes.double().numpy(), said.numpy()
+    return remember(exact, told, data.classes, seed), broad_levels(exact, told, data.classes)
 
 
 def _summary(progress: Progress) -> dict[str, Any]:

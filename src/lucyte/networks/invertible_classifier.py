@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 KIND = "invertible-classifier"
 BATCH = 64
 NO_DETAIL = np.zeros((0, 0, 0, 0), dtype=np.float32)
+NO_LEVELS = np.zeros((0, 0, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,9 @@ class InvertibleClassifier:
         What the training was, JSON types.
     precision : {"double", "single"}
         Of `encode` and `decode`.
+    levels : float array K C Z
+        Mean broad light of those crops by class, channel and zone. Empty in models made before it
+        was kept.
     """
 
     network: InvertibleNetwork
@@ -76,6 +80,7 @@ class InvertibleClassifier:
     calibration: Calibration = field(default_factory=Calibration)
     training: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "double"
+    levels: Floats = field(default_factory=lambda: NO_LEVELS)
     _working: dict[str, InvertibleNetwork] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -222,6 +227,7 @@ class InvertibleClassifier:
                 "centres": self.centres,
                 "spreads": self.spreads,
                 "details": self.details,
+                "levels": self.levels,
                 **self.support.arrays(),
             },
             card=replace(
@@ -258,6 +264,7 @@ class InvertibleClassifier:
             dict(stored.card.intensity_range),
             Calibration(**stored.config["calibration"]),
             dict(stored.config["training"]),
+            levels=arrays.get("levels", NO_LEVELS),
         )
 
     def describe(self) -> str:

@@ -9,7 +9,10 @@ change nothing) and :math:`s` how much the detail there usually differs,
 is the *detail*: one vector of all channels per px. Px are told apart by *zone*, a quarter of the
 crop's px each, from where its broad light is least to where it is most; :math:`s` is the lower
 30 % of :math:`|u - b|` in the zone, so what few bright spots do leaves it alone. How bright a cell
-is, how large and of what shape stays in :math:`b` and :math:`s`: the same in all classes.
+is, how large and of what shape stays in :math:`b` and :math:`s`.
+
+Where spots crowd, medians move with them, so classes differ a little in :math:`b` as well. That is
+kept as the *levels* of a class, the mean of :math:`b` over its crops by channel and zone.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import median_filter
+from scipy.stats import rankdata
 
 Floats = npt.NDArray[np.float64]
 ZONES = 4
@@ -117,3 +121,53 @@ def remember(
             found = vectors[own][apart.zone[own] == zone]
             out[k, zone] = found[chance.choice(len(found), REMEMBERED, len(found) < REMEMBERED)]
     return out
+
+
+def broad_levels(planes: Floats, said: npt.NDArray[np.int64], classes: int) -> Floats:
+    """Mean broad light of crops by class, channel and zone.
+
+    Parameters
+    ----------
+    planes : float array N C H W
+        Prepared.
+    said : int array N
+        The class each crop is predicted.
+    classes : int
+
+    Returns
+    -------
+    float array K C Z
+        Prepared units; nan for a class without any crop.
+    """
+    apart = take_apart(planes)
+    out = np.full((classes, planes.shape[1], ZONES), np.nan)
+    for k in np.unique(said):
+        own = said == k
+        light = apart.broad[own].transpose(0, 2, 3, 1)
+        for zone in range(ZONES):
+            out[k, :, zone] = light[apart.zone[own] == zone].mean(axis=0)
+    return out
+
+
+def over_zones(broad: Floats, levels: Floats) -> Floats:
+    """Numbers by channel and zone as planes, without a step where zones meet.
+
+    A px of rank r among the P of its crop (by broad light, all channels added; alike px share
+    their mean rank, from 1) lies at Z (r - 1/2) / P - 1/2 between the middles of zones, and takes
+    the number there by linear interpolation, that of the outermost zone beyond its middle.
+
+    Parameters
+    ----------
+    broad : float array N C H W
+    levels : float array C Z
+
+    Returns
+    -------
+    float array N C H W
+    """
+    n, _, height, width = broad.shape
+    rank = rankdata(broad.sum(axis=1).reshape(n, -1), axis=1)
+    zones = levels.shape[1]
+    at = zones * (rank - 0.5) / (height * width) - 0.5
+    each = [np.interp(at, np.arange(zones), row) for row in levels]
+    return np.stack(each, axis=1).reshape(n, len(levels), height, width)

@@ -29,7 +29,7 @@ from lucyte.explain.counterfactual.transfer import as_other
 from lucyte.learn.invertible_learner import InvertibleLearner, InvertibleSettings
 from lucyte.learn.invertible_training import InvertibleTraining
 from lucyte.learn.models import load_model, save_model
-from lucyte.networks.invertible_classifier import NO_DETAIL, InvertibleClassifier
+from lucyte.networks.invertible_classifier import NO_DETAIL, NO_LEVELS, InvertibleClassifier
 from lucyte.networks.invertible_residual import NotInverted
 from lucyte.schema.errors import UsageError
 from lucyte.schema.protocols import Differentiable
@@ -289,9 +289,9 @@ def test_one_step_along_detail_is_the_transferred_crop(model, cells) -> None:
     off = crops[np.array(names) == "off"][:6].astype(np.float64)
     planes = model.seen.prepare(torch.from_numpy(off)).numpy()
     at = [model.classes.index(name) for name in ("off", "on")]
-    wanted = model.seen.undo(
-        torch.from_numpy(as_other(planes, *(model.details[k] for k in at)))
-    ).numpy()
+    shift = model.levels[at[1]] - model.levels[at[0]]
+    moved = as_other(planes, *(model.details[k] for k in at), shift)
+    wanted = model.seen.undo(torch.from_numpy(moved)).numpy()
     assert np.abs(wanted - off).max() > 50, "test invalid: the transfer does nothing"
     made = counterfactual(model, off, "on", 1.0, "detail")
     np.testing.assert_allclose(made.images, np.maximum(wanted, 0), atol=0.1)
@@ -315,12 +315,17 @@ def test_detail_that_does_not_come_to_the_border_says_so(model, cells) -> None:
 
 
 def test_a_model_of_old_has_no_detail(model, cells, tmp_path) -> None:
-    old = replace(model, details=NO_DETAIL)
-    with pytest.raises(UsageError, match="train an invertible classifier anew, or go along"):
-        counterfactual(old, cells[0], "on", direction="detail")
+    for lacking in ({"details": NO_DETAIL}, {"levels": NO_LEVELS}):
+        old = replace(model, **lacking)
+        with pytest.raises(UsageError, match="train an invertible classifier anew, or go along"):
+            counterfactual(old, cells[0], "on", direction="detail")
+    old = replace(model, details=NO_DETAIL, levels=NO_LEVELS)
     again = load_model(save_model(old, tmp_path / "old"))
     assert isinstance(again, InvertibleClassifier)
-    assert again.details.size == 0
+    assert again.details.size == again.levels.size == 0
+    kept = load_model(save_model(model, tmp_path / "new"))
+    assert isinstance(kept, InvertibleClassifier)
+    np.testing.assert_array_equal(kept.levels, model.levels)
     unseen = replace(model, details=np.full_like(model.details, np.nan))
     with pytest.raises(UsageError, match="no training crop was predicted 'o"):
         counterfactual(unseen, cells[0], "on", direction="detail")

@@ -24,9 +24,9 @@ cell has something to grow or fade.
 ``head``: the shortest way, :math:`\Delta = s\,w / \|w\|^2`, with :math:`s` chosen so that one
 :math:`\alpha` moves the margin as far as it does with ``means``. The convincing image has
 :math:`\alpha_1 = 0.8 + 0.5\,\alpha_0`; from :math:`\alpha_0 = 4/3` on that falls short or nearly
-so, and :math:`1.1\,\alpha_0` is taken. Along ``detail`` it is :math:`\max(1.4, 1.1\,\alpha_0)`;
+so, and :math:`1.1\,\alpha_0` is taken. Along ``detail`` it is :math:`\max(1, 1.1\,\alpha_0)`;
 where that way leads off the border, or meets it beyond :math:`\alpha = 3`, there is no
-:math:`\alpha_0` (nan) and 1.4 is taken.
+:math:`\alpha_0` (nan) and 1 is taken.
 
 References
 ----------
@@ -57,9 +57,9 @@ DIRECTIONS = {
     "head": "the shortest way to the border",
 }
 HOW = ("boundary", "convincing")
-REACH = 1.4
-"""Alpha of a convincing image along ``detail``: the transfer is careful, as scales of contrast are
-the cell's own. Chosen on a simulated plate that no figure is reported on."""
+REACH = 1.0
+"""Alpha of a convincing image along ``detail``: the transferred crop itself, where that is across
+the border; latents beyond it are no picture that was ever put together."""
 FARTHEST = 3.0
 """Alpha along ``detail`` beyond which nothing like a cell is found."""
 
@@ -190,7 +190,7 @@ def crossing(
 def _detail_way(
     model: Walked, crops: npt.NDArray[Any], z: Tensor, between: tuple[int, int]
 ) -> Tensor:
-    if not isinstance(model, Detailed) or not model.details.size:
+    if not isinstance(model, Detailed) or not (model.details.size and model.levels.size):
         raise UsageError(
             "this model does not remember the detail of its classes, which direction 'detail' "
             "needs; train an invertible classifier anew, or go along 'means'."
@@ -200,7 +200,8 @@ def _detail_way(
         if not np.isfinite(kept).all():
             _never_predicted(model.classes[k])
     raw = torch.from_numpy(np.asarray(crops, dtype=np.float64))
-    moved = as_other(model.seen.prepare(raw).numpy(), source, target)
+    shift = model.levels[between[1]] - model.levels[between[0]]
+    moved = as_other(model.seen.prepare(raw).numpy(), source, target, shift)
     picture = raw.clone()
     light = [model.channels.index(name) for name in model.seen.light]
     picture[:, light] = model.seen.undo(torch.from_numpy(moved))

@@ -83,3 +83,7 @@ class Detailed(Protocol):
     @property
     def details(self) -> npt.NDArray[np.float32]:
         """Vectors of detail by class and zone, ``K Z M C``; empty in models of old."""
+
+    @property
+    def levels(self) -> Floats:
+        """Mean broad light by class, channel and zone, ``K C Z``; empty in models of old."""
