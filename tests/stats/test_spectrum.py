@@ -38,6 +38,18 @@ def test_keeping_frequencies_is_a_sum_of_waves() -> None:
     assert whole == pytest.approx(image, abs=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(6, 7), (7, 6), (8, 8), (5, 5)])
+def test_one_spectrum_serves_many_masks(shape: tuple[int, int]) -> None:
+    images = RNG.normal(50, 9, (2, 3, *shape))
+    blocks = spectrum.frequency_blocks(*shape, 2)
+    at_hand = spectrum.half_spectrum(images)
+    for number in range(int(blocks.max()) + 1):
+        slow = np.fft.ifft2(np.fft.fft2(images) * (blocks == number)).real
+        assert spectrum.keep_of(at_hand, blocks == number) == pytest.approx(slow, abs=1e-9)
+    with pytest.raises(UsageError, match="of other pictures"):
+        spectrum.keep_of(at_hand, np.ones((9, 9), dtype=bool))
+
+
 def test_a_level_is_given_to_every_channel() -> None:
     images = RNG.normal(100, 5, (3, 2, 8, 8))
     level = np.array([[40.0, 60.0]])

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from lucyte.schema.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
+Spectrum = npt.NDArray[np.complex128]
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -100,7 +102,34 @@ def keep(images: npt.NDArray[Any], mask: Mask, level: npt.ArrayLike | None = Non
     """
     if mask.shape != images.shape[-2:]:
         raise UsageError(f"the mask is {mask.shape}, the pictures {images.shape[-2:]}.")
-    found: Floats = np.fft.ifft2(np.fft.fft2(images.astype(np.float64)) * mask).real
+    return keep_of(half_spectrum(images), mask, level)
+
+
+def half_spectrum(images: npt.NDArray[Any]) -> Spectrum:
+    """Fourier coefficients of pictures ``... Y X``, for `keep_of` with many masks.
+
+    Of each pair of mirror frequencies one is left out: ``... Y (X // 2 + 1)``.
+    """
+    found: Spectrum = scipy.fft.rfft2(images.astype(np.float64))
+    return found
+
+
+def keep_of(spectrum: Spectrum, mask: Mask, level: npt.ArrayLike | None = None) -> Floats:
+    """`keep`, from a spectrum that is at hand.
+
+    Parameters
+    ----------
+    spectrum : complex array ... Y (X // 2 + 1)
+        From `half_spectrum`.
+    mask, level
+        See `keep`.
+    """
+    height, width = mask.shape
+    if spectrum.shape[-2:] != (height, width // 2 + 1):
+        raise UsageError(
+            f"the mask is {mask.shape}, the spectrum {spectrum.shape[-2:]}, of other pictures."
+        )
+    found: Floats = scipy.fft.irfft2(spectrum * mask[:, : width // 2 + 1], s=mask.shape)
     if level is None:
         return found
     found += (np.asarray(level) - found.mean(axis=(-2, -1)))[..., None, None]

@@ -19,15 +19,16 @@ from lucyte.stats.spectrum import (
     band,
     compare_amplitudes,
     frequency_blocks,
-    keep,
+    half_spectrum,
+    keep_of,
     matched_blocks,
 )
 
 Floats = npt.NDArray[np.float64]
 BATCH = 128
-QUERIES = 20_000
-"""Pictures that one map may ask the model about; fewer crops are looked at where there are more
-blocks."""
+QUERIES = 10_000
+"""Pictures that the map, and its test, may each ask the model about; fewer crops are looked at
+where there are more blocks or classes."""
 CUTS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 """Cycles per px at which the low- and the high-pass sweep cut."""
 
@@ -141,20 +142,20 @@ def frequency_map(asked: Asked, patch: int | None = None) -> FrequencyMap:
     """
     px = asked.cells.crop_px
     blocks = frequency_blocks(px, px, patch or default_patch(px))
-    light, own = asked.light, asked.own
-    before = _loss(asked.logits(light), own)
+    own, spectrum = asked.own, half_spectrum(asked.light)
+    before = _loss(asked.logits(asked.light), own)
     count = int(blocks.max()) + 1
     change = np.empty((count, len(own)))
     for number in range(count):
-        change[number] = _loss(asked.logits(keep(light, blocks != number)), own) - before
+        change[number] = _loss(asked.logits(keep_of(spectrum, blocks != number)), own) - before
     truth = np.asarray(asked.cells.labels, dtype=str)
     rise = np.stack([change[:, truth == name].mean(axis=1) for name in asked.cells.classes])
     return FrequencyMap(asked.cells.classes, rise, blocks)
 
 
-def affordable(asked: Asked, blocks: int) -> int:
-    """Crops of which a map of so many blocks can be made."""
-    return max(8, min(len(asked.cells), QUERIES // max(blocks, 1)))
+def affordable(asked: Asked, times: int, least: int = 8) -> int:
+    """Crops that the model can be asked about so many times; never fewer than ``least``."""
+    return min(len(asked.cells), max(least, QUERIES // max(times, 1)))
 
 
 @dataclass(frozen=True)
@@ -205,10 +206,10 @@ def alone(
         Random masks, and seed.
     """
     chosen = found.dominant(label, share)
-    light, level = asked.light, asked.level
+    spectrum, level = half_spectrum(asked.light), asked.level
 
     def ask(blocks: npt.NDArray[np.int64]) -> tuple[Floats, HeldOut]:
-        logits = asked.logits(keep(light, np.isin(found.blocks, blocks), level))
+        logits = asked.logits(keep_of(spectrum, np.isin(found.blocks, blocks), level))
         return logits, asked.told(logits)
 
     logits, told = ask(chosen)
@@ -237,10 +238,10 @@ def sweeps(asked: Asked) -> dict[str, list[dict[str, float]]]:
     The mean of each channel is the same for all crops throughout.
     """
     px = asked.cells.crop_px
-    light, level = asked.light, asked.level
+    spectrum, level = half_spectrum(asked.light), asked.level
 
     def ask(mask: Mask) -> float:
-        return asked.told(asked.logits(keep(light, mask, level))).auroc
+        return asked.told(asked.logits(keep_of(spectrum, mask, level))).auroc
 
     passes: dict[str, list[dict[str, float]]] = {"low_pass": [], "high_pass": [], "band_pass": []}
     cuts = [cut for cut in CUTS if cut >= 1.5 / px]

@@ -128,6 +128,10 @@ def dominant(asked: Asked, settings: ChallengeSettings) -> Finding:
     made = asked.take(half == 0)
     made = made.take(even_sample(made.cells.groups, affordable(made, blocks), settings.seed))
     tested = asked.take(half == 1)
+    times = len(cells.classes) * (MASKS + 1 + len(SHARES_SHOWN))
+    tested = tested.take(
+        even_sample(tested.cells.groups, affordable(tested, times, 96), settings.seed)
+    )
     found = frequency_map(made, patch)
     whole = tested.told(tested.logits(tested.light))
     draws = (min(settings.permutations, MASKS), settings.seed)
