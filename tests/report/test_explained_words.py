@@ -9,10 +9,13 @@ import numpy as np
 
 from lucyte.explain.attribution.methods import METHODS
 from lucyte.io.labelled import SampleOptions
+from lucyte.networks.model_folder import Card
 from lucyte.pipeline.asked_model import Wanted
+from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.judged_counterfactuals import Judge
 from lucyte.pipeline.turning import how_to_turn, side_for
 from lucyte.report.counterfactual import Strip, counterfactual_section
+from lucyte.report.explanations import _apart
 from lucyte.report.method_words import WORDS, method_does, method_name
 from lucyte.report.readable import Formula, formulas_section
 from lucyte.report.section import Figures
@@ -110,3 +113,23 @@ def test_a_judge_that_takes_less_sees_the_middle() -> None:
     crops[0, 0, 2:6, 2:6] = 1
     crops[0, 0, 0, 0] = 100
     assert Judge(_Sum(), masks).logits(crops)[0, 1] == 16
+
+
+def test_the_page_says_how_often_the_model_is_right() -> None:
+    told = {"value": 0.5, "low": 0.42, "high": 0.57, "n": 6, "unit": "well"}
+    said = how_right(Card(metrics={"balanced_accuracy": told}), ("fed", "starved"))
+    assert said == (
+        "On 6 wells that it had not seen the model was right with balanced accuracy 0.50 (0.42 to "
+        "0.57); guessing gives 0.50. That is not surely better than guessing: read no biology into "
+        "what follows."
+    )
+    better = {**told, "value": 0.8, "low": 0.7, "high": 0.9}
+    assert "read no" not in how_right(Card(metrics={"balanced_accuracy": better}), ("a", "b"))
+    assert how_right(Card(), ("a", "b")) == ""
+
+
+def test_a_method_that_joins_the_channels_shows_one_map() -> None:
+    same, other = np.ones((4, 4)), np.zeros((4, 4))
+    assert list(_apart({"EGFP": same, "TL": same.copy()})) == ["all channels"]
+    assert list(_apart({"EGFP": same, "TL": other})) == ["EGFP", "TL"]
+    assert list(_apart({"EGFP": same})) == ["EGFP"]

@@ -24,6 +24,7 @@ from lucyte.learn.splits import even_sample
 from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
+from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
 from lucyte.pipeline.turning import how_to_turn
@@ -185,6 +186,7 @@ def explain(request: ExplainRequest) -> str:
         absent=absent,
         facts=_facts(asked, request, cells),
         notes=(*cells.assumed, *otherwise.notes, *asked.notes),
+        accuracy=how_right(asked.card, asked.model.classes),
         inverse=""
         if otherwise.strips
         else how_to_turn(request.wanted, asked.model.input_px, request.command),

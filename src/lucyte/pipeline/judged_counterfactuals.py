@@ -82,7 +82,7 @@ def judged_findings(
         if each.target in judge.classes:
             groups = [samples.groups[k] for k in rows]
             told = validity_finding(
-                accepted(own, each), groups, samples.unit, each.target, asked.name
+                accepted(own, each), groups, samples.unit, each.target, f"the model {asked.name}"
             )
             told = replace(
                 told,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
@@ -92,6 +93,12 @@ def read_cells(
         notes.append(
             f"{lost:,} of {len(chosen):,} cells lie at an edge and were not cut out whole."
         )
+    usual = int(np.median(_longer(table)))
+    if side < usual:
+        notes.append(
+            f"Pictures of {side} px cut through most cells: half of them are {usual} px or longer; "
+            f"set --side-px {_side(table)} or leave it out."
+        )
     if len(chosen) < len(table):
         notes.append(
             f"{len(chosen):,} of {len(table):,} cells were taken, evenly over {units.name}s."
@@ -127,9 +134,14 @@ def _with_classes(
     return table.assign(**{target: text_column(table, target)}), target, []
 
 
-def _side(table: pd.DataFrame) -> int:
+def _longer(table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """The longer side of each box, px."""
     sides = np.maximum(table["x1_px"] - table["x0_px"], table["y1_px"] - table["y0_px"])
-    return int(np.ceil(ROOM * float(np.median(sides)) / 8) * 8)
+    return np.asarray(sides, dtype=np.float64)
+
+
+def _side(table: pd.DataFrame) -> int:
+    return int(np.ceil(ROOM * float(np.median(_longer(table))) / 8) * 8)
 
 
 def _cut(run: Path, plan: Plan, table: pd.DataFrame, kind: str, side: int, target: str) -> CropSet:

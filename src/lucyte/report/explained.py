@@ -64,6 +64,8 @@ class ExplainedContent:
     notes : tuple of str
     inverse : str
         Commands that would make film strips, where there are none.
+    accuracy : str
+        How often the model is right, a sentence or two; empty where unknown.
     """
 
     title: str
@@ -81,6 +83,7 @@ class ExplainedContent:
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     inverse: str = ""
+    accuracy: str = ""
 
 
 def render_explained(content: ExplainedContent) -> str:
@@ -126,6 +129,8 @@ def _opening(content: ExplainedContent, report: ReportContent) -> Markup:
         name = method_name(method)
         told = f"{name}: {passed} of {len(own)} exams passed" if own else f"{name}: not examined"
         words.append(f"{told}{f', {len(failed)} failed' if failed else ''}.")
+    if content.accuracy:
+        words.insert(0, content.accuracy)
     return head(content.title, [(n, noun) for n, noun in tiles], " ".join(words), report.findings)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from lucyte.report.cells import portrait
@@ -88,15 +91,15 @@ def _card(
     each: ExplainedCell, one: Explanation, limits: tuple[float, float], content: ReportContent
 ) -> dict[str, Any]:
     limit, reach = limits
-    cell = each.cell
+    cell, shown = each.cell, _apart(one.maps)
     maps = [
         {
             "channel": channel,
             "svg": heat_map(
-                one.maps[channel], limit, cell, f"{feature_words(one.method)}, channel {channel}"
+                shown[channel], limit, cell, f"{feature_words(one.method)}, channel {channel}"
             ),
         }
-        for channel in list(one.maps)[:MOST_CHANNELS]
+        for channel in list(shown)[:MOST_CHANNELS]
     ]
     return {
         "id": cell.object_id,
@@ -110,6 +113,14 @@ def _card(
         "score": number(one.score),
         "baseline": number(one.baseline),
     }
+
+
+def _apart(maps: Mapping[str, npt.NDArray[np.float64]]) -> Mapping[str, npt.NDArray[np.float64]]:
+    """Maps by channel; one of all channels where a method cannot tell them apart."""
+    planes = list(maps.values())
+    if len(planes) > 1 and all(np.array_equal(planes[0], each, True) for each in planes[1:]):
+        return {"all channels": planes[0]}
+    return maps
 
 
 def _given(condition: str, content: ReportContent) -> str:
