@@ -152,9 +152,12 @@ def test_a_model_is_turned_round(
     model: Path, pictures: Path, options: SampleOptions, tmp_path: Path
 ) -> None:
     out = tmp_path / "inverse"
-    request = InverseRequest(pictures, out, options, epochs=1, quiet=True)
+    with pytest.raises(UsageError, match=r"unknown squeeze 'lemon'. Allowed: px, haar"):
+        train_inverse(InverseRequest(pictures, out, options, squeeze="lemon", quiet=True))
+    request = InverseRequest(pictures, out, options, squeeze="haar", epochs=1, quiet=True)
     told = train_inverse(request)
     assert "that it never saw" in told and (out / "predictions.csv").is_file()
+    assert json.loads((out / "model.json").read_text())["config"]["plan"]["squeeze"] == "haar"
     wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
     explained = tmp_path / "explained"
     explain(

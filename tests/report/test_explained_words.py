@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.judged_counterfactuals import Judge
 from lucyte.pipeline.turning import how_to_turn, side_for
 from lucyte.report.counterfactual import Strip, counterfactual_section
+from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
 from lucyte.report.explanations import _apart
 from lucyte.report.method_words import WORDS, method_does, method_name
 from lucyte.report.readable import Formula, formulas_section
@@ -133,3 +135,12 @@ def test_a_method_that_joins_the_channels_shows_one_map() -> None:
     assert list(_apart({"EGFP": same, "TL": same.copy()})) == ["all channels"]
     assert list(_apart({"EGFP": same, "TL": other})) == ["EGFP", "TL"]
     assert list(_apart({"EGFP": same})) == ["EGFP"]
+
+
+def test_without_maps_no_channel_is_spoken_of() -> None:
+    bare = ExplainedContent("m", "lucyte explain m", (), ())
+    page = render_explained(bare)
+    assert "No map was made." in page
+    assert "There is one channel" not in page
+    one = replace(bare, shares=(ChannelShare("occlusion", {}),))
+    assert "There is one channel" in render_explained(one)

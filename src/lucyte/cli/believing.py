@@ -203,6 +203,9 @@ def train_invert(
     subtract_background: SubtractBackground = False,
     flow: Annotated[str, typer.Option(help="i-resnet, coupling or additive.")] = "i-resnet",
     head: Annotated[str, typer.Option(help="linear or gaussian.")] = "linear",
+    squeeze: Annotated[
+        str, typer.Option(help="px, or haar: smoother film strips where a grid is seen in them.")
+    ] = "px",
     density: Annotated[
         float, typer.Option(min=0, help="Weight of the density term; 0 leaves it out.")
     ] = 0.0,
@@ -250,6 +253,7 @@ def train_invert(
         head=head,
         density=density,
         subtract_background=subtract_background,
+        squeeze=squeeze,
         epochs=epochs,
         minutes=minutes,
         licence=licence,

@@ -145,7 +145,7 @@ def explain(request: ExplainRequest) -> str:
             except UsageError as error:
                 if request.methods:
                     raise
-                absent[name] = str(error)
+                absent[name] = str(error).removeprefix(f"{name}: ")
             else:
                 told = _examine(asked, request, cells, relevance, absent)
                 if told:  # no map is shown without its exams

@@ -48,6 +48,8 @@ class InverseRequest:
         linear or gaussian.
     density : float
         Weight of the density term.
+    squeeze : str
+        Of ``invert``: px or haar.
     subtract_background : bool
         Of ``invert``: see the cell alone, less the light beside it.
     latents : int
@@ -70,6 +72,7 @@ class InverseRequest:
     flow: str = "i-resnet"
     head: str = "linear"
     density: float = 0.0
+    squeeze: str = "px"
     subtract_background: bool = False
     latents: int = 32
     teacher: Path | None = None
@@ -145,7 +148,11 @@ def _invert(
     )
     background = "subtracted" if request.subtract_background else "kept"
     settings = InvertibleSettings(
-        flow=request.flow, head=request.head, background=background, training=training
+        flow=request.flow,
+        head=request.head,
+        squeeze=request.squeeze,
+        background=background,
+        training=training,
     )
     return train_invertible(samples, settings, request.seed, told)
 

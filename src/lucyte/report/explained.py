@@ -143,7 +143,8 @@ def _shares(content: ExplainedContent) -> Section:
     ]
     reasons = {each.why_not for each in content.shares if each.why_not}
     if not rows:
-        why = " ".join(sorted(reasons)) or "There is one channel, so nothing to share out."
+        single = "There is one channel, so nothing to share out."
+        why = " ".join(sorted(reasons)) or (single if content.shares else "No map was made.")
         return Section("channels", title, absent=why)
     caption = "Share of what speaks for the answer, by channel; mean over the examined cells"
     return Section("channels", title, table(rows, caption, False), link="Channels")
