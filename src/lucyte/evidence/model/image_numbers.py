@@ -121,8 +121,7 @@ def focus(crops: CropSet) -> Floats:
 
     References
     ----------
-    Geusebroek et al. 2000, doi 10.1002/(SICI)1097-0320(20000101)39:1<1::AID-CYTO2>3.0.CO;2-J
-    (energy of Gaussian derivatives as a measure of focus).
+    Pertuz, Puig and Garcia 2013, doi 10.1016/j.patcog.2012.11.011 (measures of focus).
     """
     x = np.asarray(crops.crops, dtype=np.float32)
     own = grown(crops.masks, 2)[:, None]
