@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lucyte.explain.attribution.methods import METHODS
 from lucyte.io.labelled import SampleOptions
@@ -14,6 +15,7 @@ from lucyte.networks.model_folder import Card
 from lucyte.pipeline.asked_model import Wanted
 from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.judged_counterfactuals import Judge
+from lucyte.pipeline.run_cells import cut_through
 from lucyte.pipeline.turning import how_to_turn, side_for
 from lucyte.report.counterfactual import Strip, counterfactual_section
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
@@ -144,3 +146,13 @@ def test_without_maps_no_channel_is_spoken_of() -> None:
     assert "There is one channel" not in page
     one = replace(bare, shares=(ChannelShare("occlusion", {}),))
     assert "There is one channel" in render_explained(one)
+
+
+def test_pictures_that_cut_through_cells_are_told() -> None:
+    boxes = pd.DataFrame({"x0_px": [0, 0, 0], "x1_px": [100, 114, 130],
+                          "y0_px": [0, 0, 0], "y1_px": [90, 80, 90]})  # fmt: skip
+    assert cut_through(boxes, 114) == []
+    assert cut_through(boxes, 64) == [
+        "Pictures of 64 px cut through most cells: half of them are 114 px or longer; "
+        "set --side-px 176 or leave it out."
+    ]

@@ -93,12 +93,7 @@ def read_cells(
         notes.append(
             f"{lost:,} of {len(chosen):,} cells lie at an edge and were not cut out whole."
         )
-    usual = int(np.median(_longer(table)))
-    if side < usual:
-        notes.append(
-            f"Pictures of {side} px cut through most cells: half of them are {usual} px or longer; "
-            f"set --side-px {_side(table)} or leave it out."
-        )
+    notes += cut_through(table, side)
     if len(chosen) < len(table):
         notes.append(
             f"{len(chosen):,} of {len(table):,} cells were taken, evenly over {units.name}s."
@@ -132,6 +127,17 @@ def _with_classes(
         texts = [name for name in table.columns if table[name].dtype == object]
         raise unknown("column", target, texts, "Set --label-column.")
     return table.assign(**{target: text_column(table, target)}), target, []
+
+
+def cut_through(table: pd.DataFrame, side: int) -> list[str]:
+    """What must be said where crops of this side, px, hold only a part of most cells."""
+    usual = int(np.median(_longer(table)))
+    if side >= usual:
+        return []
+    return [
+        f"Pictures of {side} px cut through most cells: half of them are {usual} px or longer; "
+        f"set --side-px {_side(table)} or leave it out."
+    ]
 
 
 def _longer(table: pd.DataFrame) -> npt.NDArray[np.float64]:
