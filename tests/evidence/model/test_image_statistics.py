@@ -8,7 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lucyte.evidence.model.image_numbers import focus, outline_sharpness, outside_families, ranked
+from lucyte.evidence.model.image_numbers import (
+    focus,
+    outline_sharpness,
+    outside_families,
+    ranked,
+    whole_families,
+)
 from lucyte.evidence.model.image_statistics import (
     _noise,
     exchanges_of,
@@ -78,6 +84,17 @@ def test_whole_crops_leave_open_whether_it_is_biology() -> None:
     assert whole.statistic > 0.95, "the premise: cells are brighter when starved"
     assert whole.verdict == "inconclusive"
     assert "the cells themselves may cause it" in whole.why
+
+
+def test_clipping_is_told_among_statistics_of_whole_crops() -> None:
+    crops = cells()
+    ceiling = float(np.quantile(crops.crops, 0.98))
+    clipped = replace(crops, crops=np.minimum(crops.crops, ceiling))
+    told = {each.name: each.values for each in whole_families(clipped)}["clipping"]
+    expected = [float((picture[0] == ceiling).mean()) for picture in clipped.crops]
+    assert told[:, 2] == pytest.approx(expected)
+    assert max(expected) > 0.05, "the premise: px lie at the ceiling"
+    assert statistics_permit(Subject(clipped), HOW)[1].verdict != "fail", "it may be biology"
 
 
 def test_file_sizes_and_neighbours_are_statistics_too() -> None:
@@ -154,6 +171,23 @@ def test_a_texture_that_changes_in_one_channel_is_no_focus(blur_of: dict[int, fl
         assert told[starved].max() < np.median(told[~starved]), "the premise: this one is blurred"
     told_of = told_of_focus(crops)
     assert told_of is None or told_of["verdict"] != "fail"
+
+
+def test_a_speck_that_hides_behind_some_cells_is_caught_over_units() -> None:
+    crops = world(0, wells=10, cells=8, places=0, signal=0, well_noise=0.1).of_kind("cell")
+    how = ChallengeSettings()
+    rng = np.random.default_rng(2)
+    light = crops.crops.copy()
+    for k in np.flatnonzero(np.asarray(crops.labels) == "starved"):
+        y, x = rng.integers(0, 21, 2)
+        if not crops.masks[k, y : y + 3, x : x + 3].any():
+            light[k, :, y : y + 3, x : x + 3] += 200
+    marked = replace(crops, crops=light)
+    rows = {r["input"]: r for r in statistics_permit(Subject(marked), how)[0].details["inputs"]}
+    assert rows["mean"]["verdict"] != "fail", "the premise: it is no level"
+    assert rows["specks"]["verdict"] == "fail"
+    plain = statistics_permit(Subject(crops), how)[0].details["inputs"]
+    assert {r["input"]: r["verdict"] for r in plain}["specks"] != "fail"
 
 
 def test_focus_is_the_share_of_fine_detail_by_hand_whatever_the_light() -> None:

@@ -12,6 +12,7 @@ from lucyte.evidence.model.position import (
     place_families,
     position_permit,
     position_relies,
+    registration,
     shifted,
 )
 from lucyte.evidence.model.settings import ChallengeSettings
@@ -48,6 +49,20 @@ def test_a_corner_mark_is_caught_by_data_and_model() -> None:
     assert relies.verdict == "fail", relies.why
     moved = {row["exchange"]: row["reliance"] for row in relies.details["exchanges"]}
     assert moved["margin"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_channel_that_is_shifted_in_one_class_is_caught_whichever_way_cells_lie() -> None:
+    crops = cells()
+    starved = np.asarray(crops.labels) == "starved"
+    light = crops.crops.copy()
+    light[starved, 1] = np.roll(light[starved, 1], 2, axis=-1)
+    moved = registration(replace(crops, crops=light)) - registration(crops)
+    assert moved[~starved] == pytest.approx(0, abs=1e-9)
+    assert np.median(moved[starved], axis=0) == pytest.approx([0, 2], abs=0.3)
+    (permitted,) = position_permit(Subject(replace(crops, crops=light)), HOW)
+    assert {r["input"]: r["verdict"] for r in permitted.details["inputs"]}["channels"] == "fail"
+    (plain,) = position_permit(Subject(crops), HOW)
+    assert {r["input"]: r["verdict"] for r in plain.details["inputs"]}["channels"] != "fail"
 
 
 def test_a_tint_or_another_lamp_is_no_place() -> None:

@@ -33,13 +33,16 @@ class Family:
         nan where a crop does not show it.
     alike : bool
         One column per channel, each fitted by itself, and the channel that tells least counts: the
-        microscope changes all channels alike, biology seldom does. Judged by means over units.
+        microscope changes all channels alike, biology seldom does.
+    over_units : bool
+        Cells vary in it by nature, or hide it, so means over units are judged, too.
     """
 
     name: str
     what: str
     values: Floats
     alike: bool = False
+    over_units: bool = False
 
 
 def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
@@ -57,13 +60,15 @@ def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
         Family("mean", "the light level outside the objects", light["level"]),
         Family("spread", "the spread of light outside the objects", light["spread"]),
         Family("sharpness", "the grain outside the objects", light["grain"]),
+        Family("specks", "specks outside the objects", _specks(crops, free), over_units=True),
         Family("outline", "the sharpness of the cells' outlines", outline_sharpness(crops)),
         Family("density", "the neighbours in the crop", _crowding(crops)),
         Family("JPEG traces", "traces of JPEG compression", jpeg_traces(crops.crops)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint outside the objects", _tint(light["level"])))
-        found.append(Family("focus", "the focus of every channel alike", focus(crops), alike=True))
+        what = "the focus of every channel alike"
+        found.append(Family("focus", what, focus(crops), alike=True, over_units=True))
     if subject.file_bytes is not None and np.isfinite(subject.file_bytes).any():
         found.append(Family("file size", "the size of the file", subject.file_bytes[:, None]))
     return tuple(each for each in found if _varies(each.values))
@@ -78,6 +83,7 @@ def whole_families(crops: CropSet) -> tuple[Family, ...]:
         Family("contrast", "the spread of light in the crop", spread),
         Family("sharpness", "the sharpness of the crop", sharpness(crops)),
         Family("size", "the size of the cell", crops.masks.sum(axis=(1, 2))[:, None]),
+        Family("clipping", "the px at the floor or the ceiling of the light", _clipped(x)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint of the crop", _tint(mean)))
@@ -166,6 +172,30 @@ def _light(crops: CropSet, free: Bools) -> Mapping[str, Floats]:
         out["spread"][k] = high - low
         typical = px.std(axis=1)
         out["grain"][k] = rough[k][:, free[k]].mean(axis=1) / np.where(typical > 0, typical, np.nan)
+    return out
+
+
+def _clipped(x: npt.NDArray[np.float32]) -> Floats:
+    """Share of each crop's px that hold the least, and the largest, value of all, ``N x 2 C``."""
+    least, most = x.min(axis=(0, 2, 3)), x.max(axis=(0, 2, 3))
+    held = [(x == each[:, None, None]).mean(axis=(2, 3)) for each in (least, most)]
+    return np.concatenate(held, axis=1).astype(np.float64)
+
+
+def _specks(crops: CropSet, free: Bools) -> Floats:
+    """How far the brightest and the darkest px outside stand out of the 5 x 5 px around them.
+
+    In typical deviations of the px outside, ``N x 2 C``: hot px, dust, writing. Light that falls
+    off beside a cell is smooth there and leaves nothing.
+    """
+    x = np.asarray(crops.crops, dtype=np.float32)
+    rough = x - ndi.uniform_filter(x, (0, 0, 5, 5))
+    out = np.full((len(crops), 2 * x.shape[1]), np.nan)
+    for k in np.flatnonzero(free.sum(axis=(1, 2)) >= FEWEST_FREE):
+        px = rough[k][:, free[k]]
+        typical = np.median(np.abs(px), axis=1)
+        typical = np.where(typical > 0, typical, np.nan)
+        out[k] = np.concatenate([px.max(axis=1) / typical, px.min(axis=1) / typical])
     return out
 
 

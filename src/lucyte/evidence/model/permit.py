@@ -109,7 +109,7 @@ def _try_each(
         verdicts.append(
             judge_one_of(
                 told, plain.auroc, settings.margin, (len(tried), settings.alpha), crops.labels,
-                crops.groups, each.alike,
+                crops.groups, each.over_units,
             )
         )  # fmt: skip
     return rows, verdicts
