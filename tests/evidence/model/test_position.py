@@ -65,6 +65,22 @@ def test_a_channel_that_is_shifted_in_one_class_is_caught_whichever_way_cells_li
     assert {r["input"]: r["verdict"] for r in plain.details["inputs"]}["channels"] != "fail"
 
 
+def test_cells_whose_channels_scatter_more_in_one_class_are_no_shifted_channel() -> None:
+    crops = cells()
+    rng = np.random.default_rng(4)
+    light = crops.crops.copy()
+    for k in np.flatnonzero(np.asarray(crops.labels) == "starved"):
+        light[k, 1] = np.roll(light[k, 1], rng.integers(-3, 4, 2), axis=(0, 1))
+    scattered = replace(crops, crops=light)
+    starved = np.asarray(crops.labels) == "starved"
+    far = np.abs(registration(scattered)).max(axis=1)
+    assert np.median(far[starved]) > 3 * np.median(far[~starved]), "the premise"
+    (permitted,) = position_permit(Subject(scattered), HOW)
+    rows = {r["input"]: r["verdict"] for r in permitted.details["inputs"]}
+    assert rows["channels"] != "fail"
+    assert rows["together"] != "fail"
+
+
 def test_a_tint_or_another_lamp_is_no_place() -> None:
     tinted = cells(tint=20)
     lamp = np.where(np.asarray(tinted.labels) == "starved", 1.4, 1)[:, None, None, None]

@@ -36,6 +36,9 @@ class Family:
         microscope changes all channels alike, biology seldom does.
     over_units : bool
         Cells vary in it by nature, or hide it, so means over units are judged, too.
+    signed : bool
+        Only which way it differs counts, not how far: that cells of one class scatter more may be
+        biology. Fitted without squares, and not together with others.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Family:
     values: Floats
     alike: bool = False
     over_units: bool = False
+    signed: bool = False
 
 
 def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
@@ -59,6 +63,7 @@ def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
     found = [
         Family("mean", "the light level outside the objects", light["level"]),
         Family("spread", "the spread of light outside the objects", light["spread"]),
+        Family("noise", "the noise outside the objects", light["noise"]),
         Family("sharpness", "the grain outside the objects", light["grain"]),
         Family("specks", "specks outside the objects", _specks(crops, free), over_units=True),
         Family("outline", "the sharpness of the cells' outlines", outline_sharpness(crops)),
@@ -163,13 +168,14 @@ def outline_sharpness(crops: CropSet) -> Floats:
 def _light(crops: CropSet, free: Bools) -> Mapping[str, Floats]:
     x = np.asarray(crops.crops, dtype=np.float32)
     shape = (len(crops), x.shape[1])
-    out = {name: np.full(shape, np.nan) for name in ("level", "spread", "grain")}
+    out = {name: np.full(shape, np.nan) for name in ("level", "spread", "noise", "grain")}
     rough = np.abs(_laplacian(x))
     for k in np.flatnonzero(free.sum(axis=(1, 2)) >= FEWEST_FREE):
         px = x[k][:, free[k]]
         low, middle, high = np.percentile(px, [25, 50, 75], axis=1)
         out["level"][k] = middle
         out["spread"][k] = high - low
+        out["noise"][k] = np.median(rough[k][:, free[k]], axis=1)
         typical = px.std(axis=1)
         out["grain"][k] = rough[k][:, free[k]].mean(axis=1) / np.where(typical > 0, typical, np.nan)
     return out

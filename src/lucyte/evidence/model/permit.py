@@ -98,7 +98,7 @@ def _try_each(
         return [Row(TOGETHER, "", nothing, len(crops))], [
             Judgement("inconclusive", nothing.undefined)
         ]
-    joint = [f.values for f in families if not f.alike]
+    joint = [f.values for f in families if not (f.alike or f.signed)]
     tried = [f for f in families if not f.alike or _same_way(f.values, crops)]
     if len(joint) > 1:
         tried.insert(0, Family(TOGETHER, "all of these numbers", np.hstack(joint)))
@@ -119,7 +119,9 @@ def _told_by(family: Family, crops: CropSet, settings: ChallengeSettings) -> Hel
     """What a family tells; of one that must move all channels alike, by the channel that least."""
 
     def ask(values: npt.NDArray[np.float64]) -> HeldOut:
-        answer = with_table(ranked(values), crops.labels, settings.seed)
+        ranks = ranked(values)
+        table = ranks[:, : values.shape[1]] if family.signed else ranks
+        answer = with_table(table, crops.labels, settings.seed)
         return held_out(answer, crops.labels, crops.groups, settings.folds, settings.seed)
 
     if not family.alike:

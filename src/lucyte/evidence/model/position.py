@@ -77,8 +77,10 @@ def place_families(subject: Subject) -> tuple[Family, ...]:
         Family("padding", "the padding at the crop's sides", _padding(crops)),
         Family("offset", "the cell's place in its crop", offsets(crops)),
         Family("margin", "the light at each place of the crop's margin", _margin(crops)),
-        Family("channels", "the place of each channel against the others", registration(crops)),
     ]
+    shifts = registration(crops)
+    what = "the place of each channel against the first"
+    found.append(Family("channels", what, shifts, over_units=True, signed=True))
     numbers = [_numbers(subject.levels[name]) for name in NUMBERS if name in subject.levels]
     if "well" in subject.levels:
         numbers.append(_of_well(subject.levels["well"]))
@@ -185,7 +187,8 @@ def registration(crops: CropSet) -> Floats:
         lit = total > 0
         out[k, lit, 0] = (light.sum(axis=2) @ grid)[lit] / total[lit]
         out[k, lit, 1] = (light.sum(axis=1) @ grid)[lit] / total[lit]
-    return (out[:, 1:] - out[:, :1]).reshape(len(crops), -1)
+    found: Floats = (out[:, 1:] - out[:, :1]).reshape(len(crops), -1)
+    return found
 
 
 def _padding(crops: CropSet) -> Floats:
