@@ -3,8 +3,8 @@
     python benchmarks/evidence.py --worlds 50 --log evidence.jsonl [--processes 2] [--first 0]
 
 Each world is a line of the log; the same command goes on where it was stopped. --first gives
-the seed of the first round. --worlds 0 only prints what the log holds; --page writes it into the
-page, between its marks.
+the seed of the first round. --worlds 0 only prints what the log, or several logs that were made
+side by side, hold; --page writes it into the page, between its marks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main() -> None:
     """Run what is missing, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, required=True, help="rounds: worlds of each shortcut")
-    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--log", type=Path, required=True, nargs="+", help="written to: the first")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--page", type=Path, help="docs/challenge-matrix.md")
@@ -32,8 +32,8 @@ def main() -> None:
         print(f"{done}/{of}", end="\r", file=sys.stderr, flush=True)
 
     if given.worlds:
-        run(list(jobs(given.worlds, given.first)), given.log, given.processes, told)
-    told_by_log = report(read_log(given.log))
+        run(list(jobs(given.worlds, given.first)), given.log[0], given.processes, told)
+    told_by_log = report([record for log in given.log for record in read_log(log)])
     print(told_by_log)
     if given.page:
         before, rest = given.page.read_text("utf-8").split(MARKS[0])
