@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +179,30 @@ def test_a_model_is_turned_round(
         explain(ExplainRequest(wanted, explained, counterfactual=out, direction="sideways"))
     with pytest.raises(UsageError, match="no model that can be turned round"):
         explain(ExplainRequest(wanted, explained, counterfactual=model))
+
+
+def test_film_strips_come_on_the_way_or_the_page_says_why_not(
+    model: Path, pictures: Path, options: SampleOptions, tmp_path: Path
+) -> None:
+    wanted = Wanted(model, pictures, options, need_labels=False, quiet=True)
+    asked = ExplainRequest(
+        wanted, tmp_path / "explained", ("gradient_x_input",), cells=1, exam_cells=12,
+        film_minutes=0.01,
+    )  # fmt: skip
+    explain(asked)
+    page = (asked.out / "report.html").read_text()
+    assert page.count("What changed:") == 2
+    assert (asked.out / "inverse" / "model.json").is_file()
+    assert "lucyte train invert" not in page, "nothing is left to be done by hand"
+
+    table = pd.read_csv(pictures.with_suffix(".csv"))
+    np.savez(tmp_path / "one.npz", cells=np.load(pictures)["cells"])
+    table.assign(group="one well").to_csv(tmp_path / "one.csv", index=False)
+    alone = replace(wanted, data=tmp_path / "one.npz")
+    explain(replace(asked, wanted=alone, out=tmp_path / "alone"))
+    page = (tmp_path / "alone" / "report.html").read_text()
+    assert "What changed:" not in page and "film strips" in page
+    assert "lucyte train invert" in page
 
 
 @pytest.fixture(scope="module")

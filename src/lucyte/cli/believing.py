@@ -65,6 +65,14 @@ def explain(
         str,
         typer.Option(help="Of counterfactuals: means, detail (spots and other fine things), head."),
     ] = "means",
+    film_minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Without --counterfactual: train one so long first, for film strips. Default 3 "
+            "for a run, 0 (no film strips) for MODEL DATA.",
+        ),
+    ] = None,
     group_regex: GroupRegex = "",
     group_column: GroupColumn = "",
     label_column: LabelColumn = "",
@@ -110,6 +118,7 @@ def explain(
         baseline=baseline,
         counterfactual=counterfactual,
         direction=direction,
+        film_minutes=(3.0 if data is None else 0.0) if film_minutes is None else film_minutes,
         command=_typed(),
     )
     print(put(request))

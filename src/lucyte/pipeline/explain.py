@@ -27,7 +27,7 @@ from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_t
 from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
-from lucyte.pipeline.turning import how_to_turn
+from lucyte.pipeline.turning import how_to_turn, train_on_the_way
 from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_maps import write_relevance
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
@@ -35,7 +35,7 @@ from lucyte.report.explained_cells import explained_cells
 from lucyte.report.film_strip import write_film
 from lucyte.report.method_words import method_name
 from lucyte.schema.crops import CropSet
-from lucyte.schema.errors import UsageError, unknown
+from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.samples import Samples
 
@@ -70,6 +70,9 @@ class ExplainRequest:
         A model that can be turned round.
     direction : str
         Which way it goes.
+    film_minutes : float
+        Where no such model is given, so long one is trained on the way, into ``out/inverse``; 0:
+        none.
     command : str
     """
 
@@ -83,6 +86,7 @@ class ExplainRequest:
     baseline: str = "local_background"
     counterfactual: Path | None = None
     direction: str = "means"
+    film_minutes: float = 0.0
     command: str = ""
 
 
@@ -152,6 +156,8 @@ def explain(request: ExplainRequest) -> str:
                     found.append(relevance)
                     findings += told
             done()
+    if turnable is None and request.film_minutes:
+        turnable = _trained(request, asked, absent)
     otherwise = _imagine(request, asked, cells, turnable)
     places = _map(asked, request)
     readable = _read(asked, request, cells)
@@ -193,6 +199,17 @@ def explain(request: ExplainRequest) -> str:
     )
     write_text(request.out / "report.html", render_explained(content))
     return _told(request, content, cells, found)
+
+
+def _trained(request: ExplainRequest, asked: AskedModel, absent: dict[str, str]) -> Turnable | None:
+    """What draws the film strips, trained on these cells; None, and why not, where they forbid."""
+    out = request.out / "inverse"
+    try:
+        train_on_the_way(request.wanted, asked.model.input_px, request.film_minutes, out)
+        return open_turnable(out, asked, request.direction)
+    except (InputError, UsageError) as error:
+        absent["film strips"] = str(error)
+        return None
 
 
 def _methods(asked: AskedModel, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def _curves(model: Predictor, known: CropSet, seed: int) -> tuple[Curve, ...]:
             spots = crop_spots(cells.crops[:, k], cells.masks, MeasureSettings().spot_diameter_px)
             if spots.max(axis=(1, 2)).mean() >= SPOTS:
                 changes.append((Perturbation("remove_spots", (name,)), spots))
-        if not cells.masks.all():
+        if not cells.masks.all() and len(set(cells.groups)) > 1:  # a donor is of another unit
             changes.append((Perturbation("exchange_background"), empty))
         for change, spots in changes:
             found = response(model, scene.with_spots(spots), change, target, seed=seed)

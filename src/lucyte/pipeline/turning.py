@@ -1,10 +1,13 @@
-"""The commands that would put film strips on a page that has none."""
+"""A model that can be turned round, for film strips: trained on the way, or how to get one."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 from lucyte.pipeline.asked_model import Wanted
+from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
 
 SQUEEZED = 8
 """An invertible network halves the side of its crops three times."""
@@ -13,6 +16,36 @@ SQUEEZED = 8
 def side_for(px: int) -> int:
     """The smallest side that an invertible network takes and that holds a crop of ``px``."""
     return -(-px // SQUEEZED) * SQUEEZED
+
+
+def train_on_the_way(wanted: Wanted, input_px: int, minutes: float, out: Path) -> None:
+    """Train an i-ResNet on the cells that are explained.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        What is explained.
+    input_px : int
+        Side of the crops of the model that is explained.
+    minutes : float
+    out : Path
+        Its model folder.
+
+    Raises
+    ------
+    InputError, UsageError
+        Cells without labels, or in too few groups to keep some back.
+    """
+    data = wanted.first if wanted.data is None else wanted.data
+    options = wanted.options
+    if wanted.data is None and not options.side_px:
+        options = replace(options, side_px=side_for(input_px))
+    train_inverse(
+        InverseRequest(
+            data, out, options, squeeze="haar", minutes=minutes, seed=wanted.seed,
+            quiet=wanted.quiet,
+        )
+    )  # fmt: skip
 
 
 def how_to_turn(wanted: Wanted, input_px: int, command: str) -> str:
