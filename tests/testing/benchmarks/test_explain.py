@@ -176,6 +176,6 @@ def test_models_are_tried_until_enough_qualify():
 
 def test_where_no_model_qualifies_nothing_is_explained(monkeypatch):
     with pytest.raises(
-        LucyteError, match=r"no model qualifies to be explained: seed 200: 100% right"
+        LucyteError, match=r"no model qualifies to be explained: seed 100: 100% right"
     ):
         explain.measure(1, 1, 2, N, make=oracle("blind"))
