@@ -338,8 +338,8 @@ def notes(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     broken = sorted({why for r in records for why in r["skipped"].values() if "broke" in why})
     return (
         f"{len(records)} worlds, {sum(r['seconds'] for r in records) / 60:.0f} minutes of one "
-        "core; 12 to 24 wells with 96 cells of 32 px in each world, models of crop statistics made "
-        "from as many other wells.",
+        "core; 12 to 24 wells with 96 cells of 32 px in each world, models of crop statistics and "
+        "places made from as many other wells.",
         f"Honest reports (all challenges, nothing but the cells hangs on the class) with any "
         f"alarm: {of_how_many(any_alarm, reports)}.",
         "A challenge of the model counts where the model tells the classes at all (AUROC 0.6 on "
