@@ -202,7 +202,7 @@ def test_what_holds_in_its_own_plate_alone_is_lost_in_another() -> None:
     assert found.verdict == "fail", found.why
     assert found.details["grouped_auroc"] > 0.9
     assert found.details["left_out_auroc"] < 0.7
-    assert found.details["p"] == pytest.approx(1 / 20)
+    assert found.details["p"] == pytest.approx(1 / 40), "worse than all of 39 deals"
     assert "leaving as many wells out" in found.why
 
 
