@@ -192,6 +192,8 @@ def test_film_strips_come_on_the_way_or_the_page_says_why_not(
     explain(asked)
     page = (asked.out / "report.html").read_text()
     assert page.count("What changed:") == 2
+    told = r"Film strips are drawn by another model\. On \d+ groups? that it had not seen"
+    assert re.search(told, page)
     assert (asked.out / "inverse" / "model.json").is_file()
     assert "lucyte train invert" not in page, "nothing is left to be done by hand"
 

@@ -21,6 +21,7 @@ from lucyte.explain.attribution.methods import Settings, applicable, attribute
 from lucyte.explain.attribution.relevance import Relevance
 from lucyte.io.atomic import write_json, write_text
 from lucyte.learn.splits import even_sample
+from lucyte.networks.model_folder import read_folder
 from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
@@ -156,8 +157,9 @@ def explain(request: ExplainRequest) -> str:
                     found.append(relevance)
                     findings += told
             done()
+    drawer = request.counterfactual
     if turnable is None and request.film_minutes:
-        turnable = _trained(request, asked, absent)
+        turnable, drawer = _trained(request, asked, absent), request.out / "inverse"
     otherwise = _imagine(request, asked, cells, turnable)
     places = _map(asked, request)
     readable = _read(asked, request, cells)
@@ -192,7 +194,7 @@ def explain(request: ExplainRequest) -> str:
         absent=absent,
         facts=_facts(asked, request, cells),
         notes=(*cells.assumed, *otherwise.notes, *asked.notes),
-        accuracy=how_right(asked.card, asked.model.classes),
+        accuracy=_how_right(asked, drawer if otherwise.strips else None),
         inverse=""
         if otherwise.strips
         else how_to_turn(request.wanted, asked.model.input_px, request.command),
@@ -210,6 +212,13 @@ def _trained(request: ExplainRequest, asked: AskedModel, absent: dict[str, str])
     except (InputError, UsageError) as error:
         absent["film strips"] = str(error)
         return None
+
+
+def _how_right(asked: AskedModel, drawer: Path | None) -> str:
+    """How often the model is right, and what drew the film strips."""
+    told = how_right(asked.card, asked.model.classes)
+    drawn = "" if drawer is None else how_right(read_folder(drawer).card, asked.model.classes)
+    return f"{told} Film strips are drawn by another model. {drawn}" if drawn else told
 
 
 def _methods(asked: AskedModel, wanted: Sequence[str]) -> tuple[str, ...]:
