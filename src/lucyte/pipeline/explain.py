@@ -218,7 +218,7 @@ def _how_right(asked: AskedModel, drawer: Path | None) -> str:
     """How often the model is right, and what drew the film strips."""
     told = how_right(asked.card, asked.model.classes)
     drawn = "" if drawer is None else how_right(read_folder(drawer).card, asked.model.classes)
-    return f"{told} Film strips are drawn by another model. {drawn}" if drawn else told
+    return f"{told} Film strips are drawn by another model. {drawn}".lstrip() if drawn else told
 
 
 def _methods(asked: AskedModel, wanted: Sequence[str]) -> tuple[str, ...]:
