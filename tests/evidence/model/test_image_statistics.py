@@ -98,6 +98,41 @@ def test_clipping_is_told_among_statistics_of_whole_crops() -> None:
     assert statistics_permit(Subject(clipped), HOW)[1].verdict != "fail", "it may be biology"
 
 
+def test_light_cut_off_in_one_class_is_caught_and_the_cameras_limit_is_not() -> None:
+    crops = cells(signal=0)
+    ceiling = np.quantile(crops.crops, 0.97, axis=(0, 2, 3)).astype(np.float32)[:, None, None]
+    starved = np.asarray(crops.labels) == "starved"
+    cut = np.where(starved[:, None, None, None], np.minimum(crops.crops, ceiling), crops.crops)
+    subject = Subject(replace(crops, crops=cut))
+    told = {each.name: each.values for each in outside_families(subject, 3)}["cut off"]
+    one = int(np.flatnonzero(starved)[0])
+    _, counts = np.unique(cut[one, 0], return_counts=True)
+    assert counts[-1] > 5, "the premise: light piles up at the ceiling"
+    assert told[one, 0] == pytest.approx(np.log(counts[-1] / counts[-2]))
+    rows = statistics_permit(subject, HOW)[0].details["inputs"]
+    assert {r["input"]: r["verdict"] for r in rows}["cut off"] == "fail"
+
+    limited = np.minimum(crops.crops, ceiling)
+    at_limit = limited[:, 0].max(axis=(1, 2)) == ceiling[0]
+    assert at_limit.any(), "the premise: the camera's limit is reached"
+    everywhere = outside_families(Subject(replace(crops, crops=limited)), 3)
+    held = [each.values[at_limit, 0] for each in everywhere if each.name == "cut off"]
+    assert not np.any(held), "its own limit says nothing of a class"
+
+
+def test_a_mark_stands_out_in_every_channel_and_a_bright_spot_in_one() -> None:
+    crops = cells(signal=0)
+    free = ~crops.masks[0]
+    y, x = np.argwhere(free[2:-2, 2:-2])[0] + 2
+    told = []
+    for channels in ([0], list(range(len(crops.channels)))):
+        light = crops.crops.copy()
+        light[0, channels, y, x] += 1000
+        families = outside_families(Subject(replace(crops, crops=light)), 0)
+        told.append({each.name: each.values for each in families}["marks"][0, 0])
+    assert told[1] > 10 * told[0]
+
+
 def test_file_sizes_and_neighbours_are_statistics_too() -> None:
     crops = cells(signal=0)
     starved = np.asarray(crops.labels) == "starved"

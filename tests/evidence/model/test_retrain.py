@@ -108,6 +108,16 @@ def test_the_guard_rule(answer: HeldOut, cells: float, verdict: str) -> None:
     assert judge(answer, cells, 0.1).verdict == verdict
 
 
+def test_more_units_need_a_smaller_gap_where_cells_vary_by_nature() -> None:
+    def told(units: int, apart: float) -> str:
+        answer = HeldOut(0.75, 0.55, 0.9, {str(k): 0.75 for k in range(units)}, apart=apart)
+        return judge(answer, 1.0, 0.1, over_units=True).verdict
+
+    assert told(10, 1.9) == "inconclusive"
+    assert told(10, 2.0) == told(40, 1.0) == "fail", "the same t"
+    assert told(40, 0.99) == "inconclusive"
+
+
 def test_statistics_made_once_answer_as_the_learner_does() -> None:
     from lucyte.learn.crops import CropLearner
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ Light = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 BATCH = 128
 """Cells whose exchanged pictures are held at once; bounds the memory."""
+DONORS, ENOUGH = 4, 400
+"""Donors per cell at most, and exchanges of a kind that are enough: few cells get several each."""
 TELLS = 0.6
 """AUROC on these cells below which a model has nothing to rely on."""
 
@@ -92,14 +95,12 @@ def move(
     gap = class_distance(before, own, other, cells)
     if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
         return None, gap
-    pairs = {
-        True: [donors.choose(classes[k], g, rng) for k, g in zip(other, cells.groups, strict=True)],
-        False: [donors.choose(classes[k], g, rng) for k, g in zip(own, cells.groups, strict=True)],
-    }
-    moves: dict[tuple[str, bool], Floats] = {}
-    flips: dict[tuple[str, bool], Floats] = {}
+    seen = Seen(before, own, other)
     rows = np.arange(len(cells))
-    for swapped, chosen in pairs.items():
+    for swapped, wanted in ((True, other), (False, own)) * donors_per_cell(len(cells)):
+        chosen = [
+            donors.choose(classes[k], g, rng) for k, g in zip(wanted, cells.groups, strict=True)
+        ]
         lift = (donors.levels[chosen] - own_levels)[:, :, None, None]
         told: dict[str, list[Floats]] = {name: [] for name in EXCHANGES}
         for start in range(0, len(cells), BATCH):
@@ -110,19 +111,44 @@ def move(
                 picture = _exchanged(name, some.crops.astype(np.float32), lift[at], (stay, beside))
                 told[name].append(answers(predictor, some, picture))
         for name, parts in told.items():
-            after = np.concatenate(parts)
-            margin = after[rows, other] - after[rows, own]
-            moves[name, swapped] = margin - (before[rows, other] - before[rows, own])
-            flips[name, swapped] = (after.argmax(axis=1) != before.argmax(axis=1)).astype(float)
-    return {
-        name: per_unit(
-            moves[name, True] / gap,
-            moves[name, False] / gap,
-            (flips[name, True], flips[name, False]),
-            cells,
-        )
-        for name in EXCHANGES
-    }, gap
+            seen.add(name, swapped, np.concatenate(parts))
+    return {name: seen.moved(name, gap, cells) for name in EXCHANGES}, gap
+
+
+def donors_per_cell(cells: int) -> int:
+    """How many donors each of so many cells is given; by one alone chance would speak, too."""
+    return max(1, min(DONORS, ENOUGH // max(cells, 1)))
+
+
+class Seen:
+    """Answers after exchanges, averaged over the donors of each cell.
+
+    Parameters
+    ----------
+    before : float array N x classes
+        Logits of the pictures as they are.
+    own, other : int array N
+        Column of each cell's class, and of the one it is moved to.
+    """
+
+    def __init__(self, before: Floats, own: Rows, other: Rows) -> None:
+        self.before, self.own, self.other = before, own, other
+        self._moves: dict[tuple[str, bool], list[Floats]] = defaultdict(list)
+        self._flips: dict[tuple[str, bool], list[Floats]] = defaultdict(list)
+
+    def add(self, name: str, swapped: bool, after: Floats) -> None:
+        """Logits after one exchange; ``swapped``: the donor was of the other class."""
+        rows = np.arange(len(self.own))
+        shift = after - self.before
+        self._moves[name, swapped].append(shift[rows, self.other] - shift[rows, self.own])
+        turned = after.argmax(axis=1) != self.before.argmax(axis=1)
+        self._flips[name, swapped].append(turned.astype(np.float64))
+
+    def moved(self, name: str, gap: float, cells: CropSet) -> Moved:
+        """What this exchange did, as a share of the distance between the classes."""
+        moves = [np.mean(self._moves[name, swapped], axis=0) / gap for swapped in (True, False)]
+        flips = [np.mean(self._flips[name, swapped], axis=0) for swapped in (True, False)]
+        return per_unit(moves[0], moves[1], (flips[0], flips[1]), cells)
 
 
 def _exchanged(

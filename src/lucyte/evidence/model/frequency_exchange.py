@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lucyte.evidence.model.exchange import donors_per_cell
 from lucyte.evidence.model.frequency_maps import Asked
 from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
 from lucyte.stats.spectrum import Mask, exchange_amplitude
@@ -41,7 +42,8 @@ class Followed:
 def exchange_band(asked: Asked, mask: Mask, seed: int) -> Followed | None:
     """Give each cell the amplitude of another cell at these frequencies; its phase stays.
 
-    Donors come from other units: of another class, and as a sham of the same class.
+    Donors come from other units: of another class, and as a sham of the same class. Where cells are
+    few, each gets several.
 
     Parameters
     ----------
@@ -60,8 +62,11 @@ def exchange_band(asked: Asked, mask: Mask, seed: int) -> Followed | None:
     groups = np.asarray(asked.cells.groups, dtype=str)
     kinds = np.unique(own)
     other = np.array([rng.choice(kinds[kinds != mine]) for mine in own], dtype=np.int64)
-    pairs = [_donors(own, groups, wanted, rng) for wanted in (other, own)]
-    if pairs[0] is None or pairs[1] is None:
+    pairs = [
+        [_donors(own, groups, wanted, rng) for _ in range(donors_per_cell(len(own)))]
+        for wanted in (other, own)
+    ]
+    if any(chosen is None for each in pairs for chosen in each):
         return None
     rows = np.arange(len(own))
     before = asked.logits(light)
@@ -69,10 +74,10 @@ def exchange_band(asked: Asked, mask: Mask, seed: int) -> Followed | None:
     gap = float(sum(unit_means(lean[own == k], groups[own == k])[1].mean() for k in kinds))
     gap *= 2 / len(kinds)
     moves, turned = [], []
-    for chosen in pairs:
-        after = asked.logits(exchange_amplitude(light, light[chosen], mask))
-        moves.append(lean - (after[rows, own] - after[rows, other]))
-        turned.append((after.argmax(axis=1) != before.argmax(axis=1)).mean())
+    for each in pairs:
+        told = [asked.logits(exchange_amplitude(light, light[chosen], mask)) for chosen in each]
+        moves.append(lean - np.mean([a[rows, own] - a[rows, other] for a in told], axis=0))
+        turned.append(np.mean([a.argmax(axis=1) != before.argmax(axis=1) for a in told]))
     if gap <= 1e-6:
         return Followed(Interval(np.nan, None, None, 0, ""), {}, {}, 0.0, 0.0, gap)
     names, values = unit_means((moves[0] - moves[1]) / gap, groups)

@@ -50,7 +50,8 @@ def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = Fal
     over_units : bool
         For what cells differ in by nature (size, focus): one cell may then show it less surely than
         its whole picture shows its class, and yet whole units are told by it. It also fails where
-        the classes lie two standard deviations between units apart, however well the cells do.
+        the classes lie two standard deviations between units apart, however well the cells do;
+        with more than 10 units, where they are as clearly apart as two deviations are with 10.
     """
     if shortcut.undefined:
         return Judgement("inconclusive", shortcut.undefined)
@@ -60,7 +61,8 @@ def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = Fal
     as_well = shortcut.auroc >= limit and not shortcut.auroc < cells - margin
     if as_well and (shortcut.apart >= APART or many):
         return Judgement("fail", "about as well as the cells do")
-    if over_units and shortcut.auroc >= limit and shortcut.apart >= APART:
+    clear = APART * math.sqrt(min(1.0, MANY / max(len(values), 1)))
+    if over_units and shortcut.auroc >= limit and shortcut.apart >= clear:
         return Judgement(
             "fail",
             f"single cells vary in it, but their means over units lie {shortcut.apart:.1f} "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,9 +70,12 @@ def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
         Family("outline", "the sharpness of the cells' outlines", outline_sharpness(crops)),
         Family("density", "the neighbours in the crop", _crowding(crops)),
         Family("JPEG traces", "traces of JPEG compression", jpeg_traces(crops.crops)),
+        Family("cut off", "light cut off below what others hold", _cut_off(crops.crops)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint outside the objects", _tint(light["level"])))
+        what = "marks outside the objects, in every channel at one place"
+        found.append(Family("marks", what, _marks(crops, free), over_units=True))
         what = "the focus of every channel alike"
         found.append(Family("focus", what, focus(crops), alike=True, over_units=True))
     if subject.file_bytes is not None and np.isfinite(subject.file_bytes).any():
@@ -88,7 +92,7 @@ def whole_families(crops: CropSet) -> tuple[Family, ...]:
         Family("contrast", "the spread of light in the crop", spread),
         Family("sharpness", "the sharpness of the crop", sharpness(crops)),
         Family("size", "the size of the cell", crops.masks.sum(axis=(1, 2))[:, None]),
-        Family("clipping", "the px at the floor or the ceiling of the light", _clipped(x)),
+        Family("clipping", "the px at the floor or the ceiling of all light", _clipped(x)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint of the crop", _tint(mean)))
@@ -188,21 +192,54 @@ def _clipped(x: npt.NDArray[np.float32]) -> Floats:
     return np.concatenate(held, axis=1).astype(np.float64)
 
 
-def _specks(crops: CropSet, free: Bools) -> Floats:
-    """How far the brightest and the darkest px outside stand out of the 5 x 5 px around them.
+def _cut_off(crops: npt.NDArray[Any]) -> Floats:
+    """How high the crop's largest value, and its least, stands in the histogram, ``N x 2 C``.
 
-    In typical deviations of the px outside, ``N x 2 C``: hot px, dust, writing. Light that falls
-    off beside a cell is smooth there and leaves nothing.
+    Logarithm of the px that hold it over those that hold the next value: light cut off piles up at
+    its ceiling or floor, whole light thins out. 0 where the value is the extreme of all crops: the
+    camera's own limit, which is reached for the cells' sake, too.
+    """
+    out = np.zeros((len(crops), 2 * crops.shape[1]))
+    for c in range(crops.shape[1]):
+        planes = crops[:, c]
+        for side, limit in enumerate((planes.max(), planes.min())):
+            for k, plane in enumerate(planes):
+                values, counts = np.unique(plane, return_counts=True)
+                held = counts[::-1] if side == 0 else counts
+                extreme = values[-1] if side == 0 else values[0]
+                if len(held) > 1 and extreme != limit:
+                    out[k, 2 * c + side] = np.log(held[0] / held[1])
+    return out
+
+
+def _specks(crops: CropSet, free: Bools) -> Floats:
+    """How far the brightest and the darkest px outside stand out: hot px, dust, ``N x 2 C``."""
+    out = np.full((len(crops), 2 * len(crops.channels)), np.nan)
+    for k, px in _standing_out(crops, free):
+        out[k] = np.concatenate([px.max(axis=1), px.min(axis=1)])
+    return out
+
+
+def _marks(crops: CropSet, free: Bools) -> Floats:
+    """The same of the channel in which a px stands out least: writing, dust, ``N x 2``."""
+    out = np.full((len(crops), 2), np.nan)
+    for k, px in _standing_out(crops, free):
+        out[k] = px.min(axis=0).max(), px.max(axis=0).min()
+    return out
+
+
+def _standing_out(crops: CropSet, free: Bools) -> Iterator[tuple[int, Floats]]:
+    """Crops, and their px outside less the 5 x 5 px around them, ``C x px``.
+
+    In typical deviations of the px outside. Light that falls off beside a cell is smooth there and
+    leaves nothing.
     """
     x = np.asarray(crops.crops, dtype=np.float32)
     rough = x - ndi.uniform_filter(x, (0, 0, 5, 5))
-    out = np.full((len(crops), 2 * x.shape[1]), np.nan)
     for k in np.flatnonzero(free.sum(axis=(1, 2)) >= FEWEST_FREE):
         px = rough[k][:, free[k]]
-        typical = np.median(np.abs(px), axis=1)
-        typical = np.where(typical > 0, typical, np.nan)
-        out[k] = np.concatenate([px.max(axis=1) / typical, px.min(axis=1) / typical])
-    return out
+        typical = np.median(np.abs(px), axis=1, keepdims=True)
+        yield int(k), px / np.where(typical > 0, typical, np.nan)
 
 
 def _tint(levels: Floats) -> Floats:

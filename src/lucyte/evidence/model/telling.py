@@ -93,7 +93,7 @@ class Teller:
                 rest = "something within the outlines differs, be it biology, focus or staining"
             elif self.plain.auroc < limit:
                 rest = "as they came they told little either, so nothing could be lost"
-            elif told.high is not None and told.high < limit:
+            elif told.high is not None and told.high < min(limit, self.plain.low or limit):
                 verdict, rest = "fail", "little of what the plain crops told is in the cells"
             else:
                 rest = f"too few {self.unit}s, or too little difference, to say that it is there"

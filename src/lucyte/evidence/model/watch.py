@@ -12,9 +12,10 @@ from lucyte.evidence.model.exchange import (
     BATCH,
     TELLS,
     Moved,
+    Seen,
     answers,
     class_distance,
-    per_unit,
+    donors_per_cell,
     tells,
 )
 from lucyte.evidence.model.settings import ChallengeSettings
@@ -23,7 +24,6 @@ from lucyte.schema.crops import CropSet
 from lucyte.schema.errors import UsageError
 from lucyte.schema.protocols import Predictor
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Make = Callable[[Rows, Rows], npt.NDArray[np.float32]]
 """Takes rows of the cells and of their donors; returns pictures ``rows C Y X`` of the cells."""
@@ -59,7 +59,8 @@ def watch(
 ) -> tuple[dict[str, Moved] | None, float]:
     """What every exchange does to the answers, and the distance between the classes in logits.
 
-    Donors are cells of another unit, once of another class and once of the cell's own (the sham).
+    Donors are cells of another unit, of another class and of the cell's own (the sham); where
+    cells are few, each gets several.
     None where the model does not tell these cells apart.
 
     Raises
@@ -76,29 +77,17 @@ def watch(
     gap = class_distance(before, own, other, cells)
     if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
         return None, gap
+    seen = Seen(before, own, other)
     rows = np.arange(len(cells))
-    moves: dict[tuple[str, bool], Floats] = {}
-    flips: dict[tuple[str, bool], Floats] = {}
-    for swapped, wanted in ((True, other), (False, own)):
+    for swapped, wanted in ((True, other), (False, own)) * donors_per_cell(len(cells)):
         donors = _donors(cells, own, wanted, rng)
         for name, make in exchanges.items():
             parts = [
                 answers(predictor, cells.take(at), make(at, donors[at]))
                 for at in (rows[k : k + BATCH] for k in range(0, len(rows), BATCH))
             ]
-            after = np.concatenate(parts)
-            lean = after[rows, other] - after[rows, own]
-            moves[name, swapped] = lean - (before[rows, other] - before[rows, own])
-            flips[name, swapped] = (after.argmax(axis=1) != before.argmax(axis=1)).astype(float)
-    return {
-        name: per_unit(
-            moves[name, True] / gap,
-            moves[name, False] / gap,
-            (flips[name, True], flips[name, False]),
-            cells,
-        )
-        for name in exchanges
-    }, gap
+            seen.add(name, swapped, np.concatenate(parts))
+    return {name: seen.moved(name, gap, cells) for name in exchanges}, gap
 
 
 def _donors(cells: CropSet, own: Rows, wanted: Rows, rng: np.random.Generator) -> Rows:
