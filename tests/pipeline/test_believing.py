@@ -18,7 +18,8 @@ from lucyte.learn.image_training import TrainingSettings
 from lucyte.learn.models import save_model
 from lucyte.pipeline.asked_model import Wanted, ask
 from lucyte.pipeline.challenge import ChallengeRequest, _bounded, challenge
-from lucyte.pipeline.explain import ExplainRequest, explain
+from lucyte.pipeline.explain import explain
+from lucyte.pipeline.explain_request import ExplainRequest
 from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
 from lucyte.report.method_words import method_name
 from lucyte.schema.errors import UsageError

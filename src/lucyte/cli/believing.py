@@ -92,8 +92,8 @@ def explain(
     Writes OUT/report.html, OUT/explanations.zarr, OUT/embeddings.parquet and OUT/evidence.json.
     """
     from lucyte.pipeline.asked_model import Wanted
-    from lucyte.pipeline.explain import ExplainRequest
     from lucyte.pipeline.explain import explain as put
+    from lucyte.pipeline.explain_request import ExplainRequest
 
     reading = sample_reading(
         (channels, select, pages),

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from lucyte.networks.model_folder import Card
+from lucyte.networks.model_folder import Card, read_folder
+from lucyte.pipeline.asked_model import AskedModel
+
+
+def both_right(asked: AskedModel, drawer: Path | None) -> str:
+    """How often the model is right, and what drew the film strips."""
+    told = how_right(asked.card, asked.model.classes)
+    drawn = "" if drawer is None else how_right(read_folder(drawer).card, asked.model.classes)
+    return f"{told} Film strips are drawn by another model. {drawn}".lstrip() if drawn else told
 
 
 def how_right(card: Card, classes: Sequence[str]) -> str:

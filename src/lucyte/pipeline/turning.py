@@ -6,8 +6,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from lucyte.pipeline.asked_model import Wanted
+from lucyte.pipeline.asked_model import AskedModel, Wanted
+from lucyte.pipeline.counterfactuals import Turnable, open_turnable
+from lucyte.pipeline.explain_request import ExplainRequest
 from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
+from lucyte.schema.errors import InputError, UsageError
 
 SQUEEZED = 8
 """An invertible network halves the side of its crops three times."""
@@ -46,6 +49,19 @@ def train_on_the_way(wanted: Wanted, input_px: int, minutes: float, out: Path) -
             quiet=wanted.quiet,
         )
     )  # fmt: skip
+
+
+def trained_drawer(
+    request: ExplainRequest, asked: AskedModel, absent: dict[str, str]
+) -> Turnable | None:
+    """What draws the film strips, trained on these cells; None, and why not, where they forbid."""
+    out = request.out / "inverse"
+    try:
+        train_on_the_way(request.wanted, asked.model.input_px, request.film_minutes, out)
+        return open_turnable(out, asked, request.direction)
+    except (InputError, UsageError) as error:
+        absent["film strips"] = str(error)
+        return None
 
 
 def how_to_turn(wanted: Wanted, input_px: int, command: str) -> str:
