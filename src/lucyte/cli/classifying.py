@@ -41,7 +41,11 @@ SidePx = Annotated[
     int, typer.Option(min=0, help="Side of the samples in px; default the pictures' own.")
 ]
 Fit = Annotated[
-    str, typer.Option(help="How other sizes get there: keep-scale (cut or pad) or resample.")
+    str,
+    typer.Option(
+        help="How other sizes get there: keep-scale (cut or pad), or resample; cells of a run are "
+        "then cut out whole first."
+    ),
 ]
 Array = Annotated[str, typer.Option(help="Which array of an .npz.")]
 Axes = Annotated[str, typer.Option(help="Of an array: NCYX, NYXC or NYX.")]

@@ -36,7 +36,11 @@ class SampleOptions:
         Side of the samples; None for the pictures' own.
     fit : {"", "keep-scale", "resample"}
         How pictures of another size get there. Empty: ``resample`` where ``side_px`` is given,
-        else ``keep-scale``. Announced whenever it is done.
+        else ``keep-scale``. Announced whenever it is done. Cells of a run are cut at ``side_px``,
+        or with ``resample`` at ``cut_px`` and brought to it.
+    cut_px : int
+        Side that is cut around each cell of a run before it is resampled; 0: not known yet, see
+        `lucyte.pipeline.labelled_data.resampling`.
     masks : str
         Column of mask files (default ``mask``), folder of masks under the pictures' own paths, or
         name of an array.
@@ -61,6 +65,7 @@ class SampleOptions:
     select: Mapping[str, int] = field(default_factory=dict)
     side_px: int | None = None
     fit: Fit = ""
+    cut_px: int = 0
     masks: str = ""
     levels: Sequence[str] = ()
     array: str = ""

@@ -39,6 +39,9 @@ class Card:
         Column to the values seen (plates, days, doses).
     intensity_range : mapping of channel to [low, high]
         Raw units seen in training.
+    cut_px : int
+        Side that was cut around each cell of a run and then resampled to the model's input; 0: the
+        input itself.
     normalisation : str
     code_licence, data_licence : str
     limits : tuple of str
@@ -51,6 +54,7 @@ class Card:
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tested_conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     intensity_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    cut_px: int = 0
     normalisation: str = "inside the model"
     code_licence: str = "BSD-3-Clause"
     data_licence: str = "unknown"

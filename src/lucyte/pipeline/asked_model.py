@@ -20,7 +20,7 @@ from lucyte.learn.models import load_model
 from lucyte.networks.input_match import match_input
 from lucyte.networks.model_folder import Card, read_folder
 from lucyte.pipeline.fingerprint import hash_samples
-from lucyte.pipeline.labelled_data import patches_of, read_labelled
+from lucyte.pipeline.labelled_data import as_trained, patches_of, read_labelled
 from lucyte.pipeline.run_cells import is_run, read_cells
 from lucyte.schema.errors import UsageError
 from lucyte.schema.plan import load_plan
@@ -154,7 +154,8 @@ def _of_model(wanted: Wanted, data: Path) -> AskedModel:
     model = load_model(wanted.first)
     patches = None if is_run(data) else patches_of(stored)
     options = replace(wanted.options, training=wanted.need_labels)
-    if options.side_px is None and (options.fit or is_run(data)):
+    options = as_trained(data, options, stored)
+    if options.side_px is None and options.fit:
         options = replace(options, side_px=model.input_px)
     found = read_labelled(data, options, patches, quiet=wanted.quiet)
     samples = found.samples

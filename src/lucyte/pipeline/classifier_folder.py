@@ -186,6 +186,7 @@ def _card(request: ClassifierRequest, trained: Trained) -> Card:
             for name, values in samples.levels.items()
             if len(set(values)) <= 200
         },
+        cut_px=request.options.cut_px,
         data_licence=request.licence,
         limits=(*trained.notes, *limits),
     )

@@ -21,7 +21,7 @@ from lucyte.networks.half_precision import LOOKED_AT, halved
 from lucyte.networks.image_classifier import KIND, ImageClassifier
 from lucyte.networks.input_match import match_input
 from lucyte.networks.model_folder import Card, read_folder
-from lucyte.pipeline.labelled_data import patches_of, read_labelled
+from lucyte.pipeline.labelled_data import as_trained, patches_of, read_labelled
 from lucyte.pipeline.object_pictures import write_picture
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.words import counted
@@ -78,6 +78,7 @@ def classify_pictures(request: ClassifyRequest) -> str:
     engine, device = choose_engine(request.engine, request.device)
     model = ImageClassifier.restore(stored).with_engine(engine, device)
     options = replace(request.options, training=False)
+    options = as_trained(request.data, options, stored)
     patches = patches_of(stored)
     if patches is None and options.side_px is None and options.fit:
         options = replace(options, side_px=model.input_px)

@@ -20,8 +20,9 @@ from lucyte.explain.latent.kept import latent_counterfactual, latent_strips
 from lucyte.learn.feature_predictor import measure_inside
 from lucyte.learn.models import load_model
 from lucyte.networks.autoencoder import Autoencoder
-from lucyte.networks.input_match import fit_side
+from lucyte.networks.input_match import SAME_SIZE, fit_side
 from lucyte.networks.invertible_classifier import InvertibleClassifier
+from lucyte.networks.model_folder import Card, read_folder
 from lucyte.pipeline.asked_model import AskedModel
 from lucyte.pipeline.judged_counterfactuals import Judge, judged_findings, verdicts
 from lucyte.pipeline.turning import side_for
@@ -82,6 +83,8 @@ def open_turnable(folder: Path | None, asked: AskedModel, direction: str) -> Tur
             f"an autoencoder goes one way only; --direction {direction} is of invertible networks."
         )
     if isinstance(model, InvertibleClassifier | Autoencoder):
+        if folder is not None:
+            _refuse_scale(model, read_folder(folder).card, asked)
         return model
     if folder is None:
         return None
@@ -89,6 +92,19 @@ def open_turnable(folder: Path | None, asked: AskedModel, direction: str) -> Tur
         f"{folder}: is no model that can be turned round; make one with: "
         "lucyte train invert DATA -o MODEL, or lucyte train autoencode DATA -o MODEL"
     )
+
+
+def _refuse_scale(model: Turnable, card: Card, asked: AskedModel) -> None:
+    """Cells of a run that were resampled for one model only have another size for the other."""
+    scales = [
+        (each.cut_px or side) / side
+        for each, side in ((card, model.input_px), (asked.card, asked.model.input_px))
+    ]
+    if abs(scales[0] / scales[1] - 1) > SAME_SIZE:
+        raise UsageError(
+            f"the model that draws sees cells at 1/{scales[0]:.2g} of their size, {asked.name} at "
+            f"1/{scales[1]:.2g}; train both with the same --side-px and --fit."
+        )
 
 
 def imagine(

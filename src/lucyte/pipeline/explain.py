@@ -23,7 +23,8 @@ from lucyte.pipeline.explained_choice import Cells, choose_cells
 from lucyte.pipeline.how_right import both_right
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
-from lucyte.pipeline.turning import how_to_turn, trained_drawer
+from lucyte.pipeline.trained_drawer import trained_drawer
+from lucyte.pipeline.turning import how_to_turn
 from lucyte.pipeline.words import counted
 from lucyte.pipeline.write_maps import write_relevance
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
@@ -89,7 +90,7 @@ def explain(request: ExplainRequest) -> str:
         accuracy=both_right(asked, drawer if otherwise.strips else None),
         inverse=""
         if otherwise.strips
-        else how_to_turn(request.wanted, asked.model.input_px, request.command),
+        else how_to_turn(request.wanted, asked.model.input_px, request.command, asked.card.cut_px),
     )
     write_text(request.out / "report.html", render_explained(content))
     return _told(request, content, cells, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lucyte.classify.patches import PatchSettings
 from lucyte.io.labelled import SampleOptions, read_samples
 from lucyte.networks.model_folder import StoredModel
 from lucyte.pipeline.progress import step
-from lucyte.pipeline.run_cells import is_run, read_cells
+from lucyte.pipeline.run_cells import is_run, read_cells, usual_side
 from lucyte.schema.errors import UsageError
 from lucyte.schema.protocols import MASK_CHANNEL
 from lucyte.schema.samples import Samples
@@ -81,8 +81,23 @@ def _of_run(
         column=options.label_column,
         group=options.group_column or "auto",
         side_px=options.side_px,
+        cut_px=options.cut_px,
         labelled=options.training,
     )
+
+
+def resampling(data: Path, options: SampleOptions) -> SampleOptions:
+    """Options that say how much is cut around a run's cells, where these are to be resampled."""
+    if options.fit != "resample" or not options.side_px or options.cut_px or not is_run(data):
+        return options
+    return replace(options, cut_px=usual_side(data))
+
+
+def as_trained(data: Path, options: SampleOptions, stored: StoredModel) -> SampleOptions:
+    """Options that cut a run's cells as those were that a model was trained on."""
+    if not is_run(data) or options.side_px:
+        return options
+    return replace(options, side_px=stored.input_px, cut_px=stored.card.cut_px)
 
 
 def with_mask(samples: Samples, use: Sequence[str]) -> tuple[str, ...]:

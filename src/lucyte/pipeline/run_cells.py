@@ -17,6 +17,7 @@ from lucyte.io.write_table import read_parquet
 from lucyte.io.write_zarr import read_labels_frame
 from lucyte.learn.splits import even_sample
 from lucyte.measure.crops import cut_crops
+from lucyte.networks.input_match import rescale
 from lucyte.pipeline.correction import project
 from lucyte.pipeline.sample import main_kind
 from lucyte.schema.crops import CropSet, join
@@ -24,6 +25,7 @@ from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.image import frame, time_indices
 from lucyte.schema.plan import Plan, load_plan
 from lucyte.schema.plate import Field
+from lucyte.schema.protocols import MASK_CHANNEL
 from lucyte.schema.samples import Samples
 
 LABELS = Path("labels") / "labels.csv"
@@ -43,6 +45,7 @@ def read_cells(
     column: str = "",
     group: str = "auto",
     side_px: int | None = None,
+    cut_px: int = 0,
     most: int = 4000,
     seed: int = 0,
     labelled: bool = True,
@@ -59,6 +62,8 @@ def read_cells(
         Independent unit, as in `lucyte.classify.units.independent_units`.
     side_px : int or None
         Side of the crops; None: one and a half typical box sides.
+    cut_px : int
+        Side that is cut out, then resampled to ``side_px``; 0: ``side_px`` itself.
     most : int
         Cells at most, spread evenly over the units.
     seed : int
@@ -76,9 +81,7 @@ def read_cells(
         No such column, no cell with a class, images that are gone.
     """
     plan = load_plan(run / "plan.toml")
-    objects = read_parquet(run / "objects.parquet")
-    kind = main_kind([str(each) for each in pd.unique(objects["kind"])])
-    table = objects[objects["kind"] == kind].reset_index(drop=True)
+    table, kind = _cells_of(run)
     table, target, notes = _with_classes(run, table, column)
     if labelled:
         table = table[table[target] != ""].reset_index(drop=True)
@@ -86,7 +89,7 @@ def read_cells(
         raise UsageError(f"{run}: no {kind} has a class in column {target!r}.")
     units = independent_units(table, target, group)
     chosen = table.iloc[even_sample(units.values, most, seed)] if len(table) > most else table
-    side = side_px or _side(table)
+    side = cut_px or side_px or _side(table)
     crops = _cut(run, plan, chosen, kind, side, target)
     lost = len(chosen) - len(crops)
     if lost:
@@ -101,12 +104,35 @@ def read_cells(
     unit_of = dict(zip(table["object_id"], units.values, strict=True))
     groups = tuple(str(unit_of[name]) for name in crops.object_ids)
     samples = samples_of_crops(replace(crops, groups=groups, unit=units.name))
+    if side_px and side != side_px:
+        samples = _resampled(samples, side_px)
+        notes.append(f"Cells were cut out at {side} px and resampled to {side_px} px.")
     for name in ("plate", "day", "batch"):
         known = dict(zip(table["object_id"], text_column(table, name), strict=True))
         if name in table and len(set(known.values())) > 1:
             levels = {**samples.levels, name: tuple(known[each] for each in samples.names)}
             samples = replace(samples, levels=levels)
     return samples, tuple(notes)
+
+
+def usual_side(run: Path) -> int:
+    """Side of a crop that holds a whole cell of this run, px: one and a half typical box sides."""
+    return _side(_cells_of(run)[0])
+
+
+def _cells_of(run: Path) -> tuple[pd.DataFrame, str]:
+    """The rows of the run's cells, and what kind of object they are."""
+    objects = read_parquet(run / "objects.parquet")
+    kind = main_kind([str(each) for each in pd.unique(objects["kind"])])
+    return objects[objects["kind"] == kind].reset_index(drop=True), kind
+
+
+def _resampled(samples: Samples, side_px: int) -> Samples:
+    factor = side_px / samples.images.shape[-1]
+    masks = samples.masks
+    if masks is not None:
+        masks = rescale(masks[:, None], [MASK_CHANNEL], factor)[:, 0] > 0
+    return replace(samples, images=rescale(samples.images, samples.channels, factor), masks=masks)
 
 
 def _with_classes(

@@ -32,7 +32,7 @@ from lucyte.pipeline.classifier_folder import (
     told,
     write_classifier,
 )
-from lucyte.pipeline.labelled_data import LabelledData, read_labelled, with_mask
+from lucyte.pipeline.labelled_data import LabelledData, read_labelled, resampling, with_mask
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
@@ -54,7 +54,8 @@ def train_classifier(request: ClassifierRequest) -> str:
     InputError, UsageError
         Data that cannot be learned from; names the culprit, and nothing is written.
     """
-    options = replace(request.options, training=True)
+    options = resampling(request.data, replace(request.options, training=True))
+    request = replace(request, options=options)
     data = read_labelled(request.data, options, request.patches, quiet=request.quiet)
     log = TrainingLog(request.quiet)
     for note in data.notes:

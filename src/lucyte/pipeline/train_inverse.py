@@ -18,7 +18,7 @@ from lucyte.learn.splits import best_folds, group_folds
 from lucyte.networks.model_folder import Card
 from lucyte.pipeline.classifier_folder import SHOWN, prediction_table
 from lucyte.pipeline.fingerprint import hash_samples
-from lucyte.pipeline.labelled_data import read_labelled, with_mask
+from lucyte.pipeline.labelled_data import read_labelled, resampling, with_mask
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import UsageError, unknown
@@ -93,7 +93,7 @@ def train_inverse(request: InverseRequest) -> str:
     """
     if request.kind not in KINDS:
         raise unknown("kind", request.kind, KINDS)
-    options = replace(request.options, training=True)
+    options = resampling(request.data, replace(request.options, training=True))
     data = read_labelled(request.data, options, None, quiet=request.quiet)
     samples = _seen(data.samples, request)
     log = TrainingLog(request.quiet)
@@ -126,6 +126,7 @@ def train_inverse(request: InverseRequest) -> str:
                  if np.isfinite(each.estimate)},
         tested_conditions={name: tuple(sorted(set(values)))
                            for name, values in samples.levels.items() if len(set(values)) <= 200},
+        cut_px=options.cut_px,
         data_licence=request.licence,
         limits=tuple(limits),
     )  # fmt: skip

@@ -1,16 +1,11 @@
-"""A model that can be turned round, for film strips: trained on the way, or how to get one."""
+"""How to get a model that can be turned round, and how large its crops must be."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
-from pathlib import Path
 
-from lucyte.pipeline.asked_model import AskedModel, Wanted
-from lucyte.pipeline.counterfactuals import Turnable, open_turnable
-from lucyte.pipeline.explain_request import ExplainRequest
-from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
-from lucyte.schema.errors import InputError, UsageError
+from lucyte.pipeline.asked_model import Wanted
+from lucyte.pipeline.run_cells import is_run
 
 SQUEEZED = 8
 """An invertible network halves the side of its crops three times."""
@@ -21,50 +16,7 @@ def side_for(px: int) -> int:
     return -(-px // SQUEEZED) * SQUEEZED
 
 
-def train_on_the_way(wanted: Wanted, input_px: int, minutes: float, out: Path) -> None:
-    """Train an i-ResNet on the cells that are explained.
-
-    Parameters
-    ----------
-    wanted : Wanted
-        What is explained.
-    input_px : int
-        Side of the crops of the model that is explained.
-    minutes : float
-    out : Path
-        Its model folder.
-
-    Raises
-    ------
-    InputError, UsageError
-        Cells without labels, or in too few groups to keep some back.
-    """
-    data = wanted.first if wanted.data is None else wanted.data
-    options = wanted.options
-    if wanted.data is None and not options.side_px:
-        options = replace(options, side_px=side_for(input_px))
-    train_inverse(
-        InverseRequest(
-            data, out, options, squeeze="haar", minutes=minutes, seed=wanted.seed,
-            quiet=wanted.quiet,
-        )
-    )  # fmt: skip
-
-
-def trained_drawer(
-    request: ExplainRequest, asked: AskedModel, absent: dict[str, str]
-) -> Turnable | None:
-    """What draws the film strips, trained on these cells; None, and why not, where they forbid."""
-    out = request.out / "inverse"
-    try:
-        train_on_the_way(request.wanted, asked.model.input_px, request.film_minutes, out)
-        return open_turnable(out, asked, request.direction)
-    except (InputError, UsageError) as error:
-        absent["film strips"] = str(error)
-        return None
-
-
-def how_to_turn(wanted: Wanted, input_px: int, command: str) -> str:
+def how_to_turn(wanted: Wanted, input_px: int, command: str, cut_px: int = 0) -> str:
     """Train a model that can be turned round on the same cells, then ask again with it.
 
     Parameters
@@ -75,6 +27,8 @@ def how_to_turn(wanted: Wanted, input_px: int, command: str) -> str:
         Side of the crops of the model that was explained, which judges what will be drawn.
     command : str
         As typed; empty where nobody typed.
+    cut_px : int
+        Side from which its crops were resampled; 0 where they were not.
     """
     reading = wanted.options
     known = {
@@ -84,9 +38,10 @@ def how_to_turn(wanted: Wanted, input_px: int, command: str) -> str:
         "--masks": reading.masks,
     }
     words = [part for name, value in known.items() if value for part in (name, str(value))]
-    if wanted.data is None:
-        words += ["--side-px", str(side_for(input_px))]
     data = str(wanted.first if wanted.data is None else wanted.data)
+    if wanted.data is None or is_run(wanted.data):
+        words += ["--side-px", str(side_for(input_px))]
+        words += ["--fit", "resample"] if cut_px else []
     train = shlex.join(["lucyte", "train", "invert", data, *words, "-o", "inverse"])
     first = ["lucyte", "explain", str(wanted.first), *([] if wanted.data is None else [data])]
     return f"{train}; then: {command or shlex.join(first)} --counterfactual inverse"
