@@ -17,9 +17,10 @@ from lucyte.pipeline.how_right import how_right
 from lucyte.pipeline.judged_counterfactuals import Judge
 from lucyte.pipeline.run_cells import cut_through
 from lucyte.pipeline.turning import how_to_turn, side_for
-from lucyte.report.counterfactual import Strip, counterfactual_section
+from lucyte.report.counterfactual import RealCell, Strip, counterfactual_section
 from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
 from lucyte.report.explanations import _apart
+from lucyte.report.film_strip import GAP, film_strip
 from lucyte.report.method_words import WORDS, method_does, method_name
 from lucyte.report.readable import Formula, formulas_section
 from lucyte.report.section import Figures
@@ -45,6 +46,18 @@ def _page(*strips: Strip, inverse: str = "") -> str:
     return str(counterfactual_section(strips, None, (), Figures(), inverse).body or "") or str(
         counterfactual_section(strips, None, (), Figures(), inverse).absent
     )
+
+
+def test_a_real_cell_stands_beside_what_was_made() -> None:
+    real = RealCell(np.full((2, 16, 16), 100), "C03/9", "well C03")
+    page = _page(_strip(alike=real))
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", page)
+    assert texts[:4] == ["as it is", "as starved", "change", "real starved"]
+    assert "The real starved is of well C03." in page
+    assert "It was taken, not made" in page
+    assert "It was taken, not made" not in _page(_strip())
+    wider = film_strip(_strip().images, real=real.image).shape[1]
+    assert wider - film_strip(_strip().images).shape[1] == 3 * 16 + GAP
 
 
 def test_a_strip_says_what_each_column_and_row_is() -> None:

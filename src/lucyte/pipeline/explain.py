@@ -14,6 +14,7 @@ from lucyte.evidence.ledger import ordered
 from lucyte.evidence.ledger import write as write_ledger
 from lucyte.explain.attribution.relevance import Relevance
 from lucyte.io.atomic import write_json, write_text
+from lucyte.pipeline.alike import with_alike
 from lucyte.pipeline.asked_model import AskedModel, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
@@ -104,8 +105,9 @@ def _imagine(
         return Otherwise()
     with step("Imagining", 1, quiet=request.wanted.quiet) as done:
         made = imagine(turnable, asked, cells.samples, cells.masks, cells.shown, request.direction)
+        strips = with_alike(made.strips, cells.known, cells.truth, request.wanted.seed)
         done()
-    return made
+    return replace(made, strips=strips)
 
 
 def _write_films(folder: Path, otherwise: Otherwise) -> None:

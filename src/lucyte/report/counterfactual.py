@@ -31,6 +31,15 @@ ABSENT = (
 
 
 @dataclass(frozen=True, eq=False)
+class RealCell:
+    """A cell as it was taken: ``image`` C Y X in raw units, its name, and where it is."""
+
+    image: npt.NDArray[Any]
+    object_id: str
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
 class Strip:
     """One cell on its way to another class.
 
@@ -51,6 +60,8 @@ class Strip:
         Its label.
     judged : str
         What another model sees in the last picture, a sentence; empty where none was asked.
+    alike : RealCell or None
+        The most alike real cell of the target.
     """
 
     object_id: str
@@ -64,6 +75,7 @@ class Strip:
     said: str = ""
     known: str = ""
     judged: str = ""
+    alike: RealCell | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +121,24 @@ def counterfactual_section(
     words = (
         f"{count(len(strips), 'cell')}, each from the picture as it was taken (left) to what the "
         f"model that drew it would call the other state{several}; above each step the probability "
-        "that this model gives the other state. Grey values of a row are on one scale. Last "
-        "column: what became brighter (orange) and darker (blue)."
+        "that this model gives the other state. Grey values of a row are on one scale. Then what "
+        f"became brighter (orange) and darker (blue).{_alike_words(strips)}"
     )
     body = bar + cards
     parts = [tag("div", *lines, class_="tests"), figures.figure("strips", body, words, wide=True)]
     if plane is not None:
         parts.append(_plane(plane, figures))
     return Section("counterfactuals", TITLE, join(parts), link="What if")
+
+
+def _alike_words(strips: Sequence[Strip]) -> str:
+    """What the column of real cells is; nothing where there is none."""
+    if not any(each.alike for each in strips):
+        return ""
+    return (
+        " Last: the real cell of that state whose measured features are most like those of the "
+        "cell on the left. It was taken, not made; hold what was made against it."
+    )
 
 
 def _card(strip: Strip) -> Markup:
@@ -135,6 +157,7 @@ def _card(strip: Strip) -> Markup:
         _drawn(strip),
         tag("p", tag("b", "What changed: "), strip.changed, "."),
         tag("p", strip.judged, class_="judged") if strip.judged else "",
+        tag("p", f"The real {strip.target} is of {strip.alike.where}.") if strip.alike else "",
         tag("p", strip.said, class_="untested") if strip.said else "",
         class_="wide",
         title=strip.object_id,
@@ -143,14 +166,17 @@ def _card(strip: Strip) -> Markup:
 
 def _drawn(strip: Strip) -> Markup:
     """The strip with what each column is above it, and each row's channel where there are more."""
-    picture = film_strip(strip.images)
+    alike = strip.alike
+    picture = film_strip(strip.images, real=None if alike is None else alike.image)
     height, width = picture.shape[:2]
     steps, rows = len(strip.probability), len(strip.channels)
-    column, row = (width + GAP) / (steps + 1), (height + GAP) / rows
-    size = column / 9
-    top = 2.9 * size
     heads = ["as it is", *[""] * (steps - 2), f"as {strip.target}", "change"]
     shares = [*(f"{p:.2f}" for p in strip.probability), ""]
+    if alike is not None:
+        heads, shares = [*heads, f"real {strip.target}"], [*shares, ""]
+    column, row = (width + GAP) / len(heads), (height + GAP) / rows
+    size = column / 9
+    top = 2.9 * size
     texts = [
         tag("text", text, x=(k + 0.5) * column, y=(at + 1) * 1.25 * size, text_anchor="middle",
             font_size=size, fill="#1d2329")
@@ -168,7 +194,7 @@ def _drawn(strip: Strip) -> Markup:
     image = tag("image", href=data_address(picture), x=0, y=top, width=width, height=height)
     alt = (
         f"Cell {strip.object_id} on its way from {strip.source} to {strip.target}; probability of "
-        f"{strip.target} {', '.join(shares[:-1])}"
+        f"{strip.target} {', '.join(shares[:steps])}"
     )
     return drawing(width, height + top, image, *texts, *names, alt=alt, style="width:100%")
 

@@ -20,7 +20,10 @@ GAP = 2
 
 
 def film_strip(
-    images: npt.NDArray[Any], zoom: int = 3, difference: bool = True
+    images: npt.NDArray[Any],
+    zoom: int = 3,
+    difference: bool = True,
+    real: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """One cell's strip: steps from left to right, channels from top to bottom.
 
@@ -33,6 +36,8 @@ def film_strip(
     difference : bool
         Add a column with last less first: blue less, orange more, one scale for all channels, in
         shares of what black to white spans.
+    real : array C Y X, optional
+        Another cell, drawn last on the same scale.
 
     Returns
     -------
@@ -48,6 +53,8 @@ def film_strip(
         if difference:
             change = (light[-1, channel] - light[0, channel]) / span
             pictures.append(coloured(change, HALF))
+        if real is not None:
+            pictures.append(_grey(np.clip((real[channel] - low) / span, 0, 1)))
         rows.append(_beside([_zoomed(each, zoom) for each in pictures], axis=1))
     return _beside(rows, axis=0)
 
