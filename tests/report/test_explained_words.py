@@ -18,12 +18,13 @@ from lucyte.pipeline.judged_counterfactuals import Judge
 from lucyte.pipeline.run_cells import cut_through
 from lucyte.pipeline.turning import how_to_turn, side_for
 from lucyte.report.counterfactual import RealCell, Strip, counterfactual_section
-from lucyte.report.explained import ChannelShare, ExplainedContent, render_explained
+from lucyte.report.explained import ChannelShare, ExplainedContent, in_grey, render_explained
 from lucyte.report.explanations import _apart
 from lucyte.report.film_strip import GAP, film_strip
 from lucyte.report.method_words import WORDS, method_does, method_name
 from lucyte.report.readable import Formula, formulas_section
 from lucyte.report.section import Figures
+from lucyte.schema.finding import Finding
 
 
 def _strip(**changes: object) -> Strip:
@@ -159,6 +160,31 @@ def test_without_maps_no_channel_is_spoken_of() -> None:
     assert "There is one channel" not in page
     one = replace(bare, shares=(ChannelShare("occlusion", {}),))
     assert "There is one channel" in render_explained(one)
+
+
+def test_a_lone_channel_without_a_name_is_called_grey() -> None:
+    strip = _strip(channels=("C0",), images=_strip().images[:, :1], changed="number of C0 spots: 1")
+    formula = Formula(
+        "formula", "A when mean C0 > 9", "mean C0", 1, "pass", *([0.8, None, None] * 3)
+    )
+    content = ExplainedContent("m", "", (), (), strips=(strip,), formulas=(formula,))
+    told = in_grey(content)
+    assert told.strips[0].changed == "number of grey spots: 1"
+    assert told.formulas[0].words == "A when mean grey > 9"
+    assert "C0" not in render_explained(content)
+    two = replace(content, strips=(strip, _strip()))
+    assert in_grey(two) is two, "with other channels its name is needed"
+
+
+def test_pictures_come_before_the_tests_one_by_one() -> None:
+    finding = Finding("occlusion.deletion", "Does the answer go?", "pass", 0.5, 0.4, 0.6, 8, "well",
+                      (), "It goes.")  # fmt: skip
+    page = render_explained(ExplainedContent("m", "", (finding,), (), strips=(_strip(),)))
+    order = [
+        page.index(words) for words in ("What may be believed", "made to look like", "It goes.")
+    ]
+    assert order == sorted(order)
+    assert page.count('id="finding-occlusion-deletion"') == 1
 
 
 def test_pictures_that_cut_through_cells_are_told() -> None:

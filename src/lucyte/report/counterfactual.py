@@ -209,5 +209,5 @@ def _plane(plane: Plane, figures: Figures) -> Markup:
         "tint says who wins and how surely, points are real cells by what is known of them. Cells "
         "off the plane are drawn at their nearest point."
     )
-    body = tag("div", drawn, key, class_="panels", style="max-width:34rem")
+    body = tag("div", drawn, key, style="max-width:34rem")
     return figures.figure("boundary", body, words)

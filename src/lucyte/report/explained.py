@@ -1,7 +1,8 @@
-"""The page of an explained model: exams first, then maps, counterfactuals and the map of cells."""
+"""The page of an explained model: what may be believed, pictures beside their exams, the tests."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,13 +14,16 @@ from lucyte.report.counterfactual import Plane, Strip, counterfactual_section
 from lucyte.report.document import content_of, document, head, how_section
 from lucyte.report.embedding import embedding_section
 from lucyte.report.explanations import LABEL, explanations_section
-from lucyte.report.findings import findings_section
+from lucyte.report.findings import findings_section, tests_section
 from lucyte.report.method_words import WORDS, method_name
 from lucyte.report.readable import Curve, Formula, curves_section, formulas_section
 from lucyte.report.section import Figures, Section
 from lucyte.report.table import table
 from lucyte.report.wording import count, listed
 from lucyte.schema.finding import Finding
+
+UNNAMED, GREY = "C0", "grey"
+"""A channel without a name, and what a person calls it where there is no other."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class ExplainedContent:
 
 def render_explained(content: ExplainedContent) -> str:
     """Make the page: one HTML file that opens offline, the same text for the same content."""
+    content = in_grey(content)
     figures = Figures()
     states = tuple(sorted({each.cell.state for each in content.cells}))
     units = len({each.cell.well for each in content.cells})
@@ -99,7 +104,7 @@ def render_explained(content: ExplainedContent) -> str:
         states=StatesInfo(states, LABEL, content.unit, units),
     )
     sections = [
-        findings_section(report),
+        findings_section(report, listed=False),
         explanations_section(report, figures),
         _shares(content),
         counterfactual_section(
@@ -108,6 +113,7 @@ def render_explained(content: ExplainedContent) -> str:
         curves_section(content.curves, figures),
         formulas_section(content.formulas, content.findings),
         embedding_section(report, figures),
+        tests_section(report),
         _absent(content),
         how_section(content.command, content.notes, dict(content.facts)),
     ]
@@ -165,3 +171,29 @@ def _absent(content: ExplainedContent) -> Section:
     rows = [{"what": _what(name), "why not": why}
             for name, why in content.absent.items()]  # fmt: skip
     return Section("absent", title, table(rows, "Not shown"), link="Not shown")
+
+
+def in_grey(content: ExplainedContent) -> ExplainedContent:
+    """The same content, where the only channel is one without a name, with a word for its light."""
+    channels = {name for c in content.cells for e in c.explanations for name in e.maps}
+    channels |= {name for strip in content.strips for name in strip.channels}
+    if channels != {UNNAMED}:
+        return content
+
+    def said(text: str) -> str:
+        return re.sub(rf"\b{UNNAMED}\b", GREY, text)
+
+    cells = []
+    for each in content.cells:
+        own = [replace(e, maps={said(k): v for k, v in e.maps.items()}) for e in each.explanations]
+        cells.append(replace(each, explanations=tuple(own)))
+    return replace(
+        content,
+        cells=tuple(cells),
+        strips=tuple(replace(e, channels=(GREY,), changed=said(e.changed)) for e in content.strips),
+        formulas=tuple(
+            replace(e, words=said(e.words), features=said(e.features)) for e in content.formulas
+        ),
+        curves=tuple(replace(each, words=said(each.words)) for each in content.curves),
+        facts={name: said(value) for name, value in content.facts.items()},
+    )

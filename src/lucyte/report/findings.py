@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from lucyte.report.content import ReportContent
 from lucyte.report.details import details
-from lucyte.report.markup import NOTHING, drawing, tag
+from lucyte.report.markup import NOTHING, drawing, join, tag
 from lucyte.report.section import Section, missing
 from lucyte.report.template import fill
 from lucyte.report.wording import count, interval, number
@@ -50,13 +50,35 @@ VERDICTS = (
 BY_NAME = {each.name: each for each in VERDICTS}
 
 
-def findings_section(content: ReportContent) -> Section:
-    """Findings by verdict, each with its number, its interval and what it rests on."""
+def findings_section(content: ReportContent, listed: bool = True) -> Section:
+    """Findings by verdict, each with its number, its interval and what it rests on.
+
+    Parameters
+    ----------
+    content : ReportContent
+    listed : bool
+        False: the questions alone; `tests_section` then lists them further down the page.
+    """
     title = "What may be believed, and what not"
     if not content.findings:
         absent = missing(content, "evidence", "nothing was put to the test in this run")
         words = absent + " Nothing below has been tested."
         return Section("findings", title, absent=words, link="Findings")
+    groups = _groups(content)
+    body = fill("verdicts.html", groups=groups)
+    return Section("findings", title, join([body, _list(content, groups)] if listed else [body]),
+                   link="Findings")  # fmt: skip
+
+
+def tests_section(content: ReportContent) -> Section:
+    """Every finding in full, for a page that shows pictures first."""
+    title = "Every test, one by one"
+    if not content.findings:
+        return Section("tests", title, absent="Nothing was put to the test.")
+    return Section("tests", title, _list(content, _groups(content)), link="Every test")
+
+
+def _groups(content: ReportContent) -> list[dict[str, Any]]:
     groups = []
     for verdict in VERDICTS:
         own = sorted(
@@ -65,14 +87,17 @@ def findings_section(content: ReportContent) -> Section:
         )
         cards = [_card(each, content) for each in own]
         groups.append({"words": verdict, "cards": cards})
-    body = fill(
+    return groups
+
+
+def _list(content: ReportContent, groups: list[dict[str, Any]]) -> Markup:
+    return fill(
         "findings.html",
         groups=groups,
         open_cards=OPEN_CARDS,
         level=round(100 * (1 - content.plan.evidence.alpha), 6),
         any_interval=any(each.low is not None for each in content.findings),
     )
-    return Section("findings", title, body, link="Findings")
 
 
 def chip(finding: Finding) -> Markup:
