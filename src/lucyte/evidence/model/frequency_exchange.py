@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.model.exchange import donors_per_cell
+from lucyte.evidence.model.exchange import TELLS, donors_per_cell, tells
 from lucyte.evidence.model.frequency_maps import Asked
 from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
 from lucyte.stats.spectrum import Mask, exchange_amplitude
@@ -28,7 +28,7 @@ class Followed:
     flipped, flipped_sham : float
         Share of answers that turned.
     gap : float
-        Distance between the classes, logits; at most 0 where the model does not tell them apart.
+        Distance between the classes, logits.
     """
 
     reliance: Interval
@@ -73,13 +73,14 @@ def exchange_band(asked: Asked, mask: Mask, seed: int) -> Followed | None:
     lean = before[rows, own] - before[rows, other]
     gap = float(sum(unit_means(lean[own == k], groups[own == k])[1].mean() for k in kinds))
     gap *= 2 / len(kinds)
+    classes = list(asked.predictor.classes)
+    if gap <= 1e-6 or not tells(before, classes, asked.cells) >= TELLS:
+        return Followed(Interval(np.nan, None, None, 0, ""), {}, {}, 0.0, 0.0, gap)
     moves, turned = [], []
     for each in pairs:
         told = [asked.logits(exchange_amplitude(light, light[chosen], mask)) for chosen in each]
         moves.append(lean - np.mean([a[rows, own] - a[rows, other] for a in told], axis=0))
         turned.append(np.mean([a.argmax(axis=1) != before.argmax(axis=1) for a in told]))
-    if gap <= 1e-6:
-        return Followed(Interval(np.nan, None, None, 0, ""), {}, {}, 0.0, 0.0, gap)
     names, values = unit_means((moves[0] - moves[1]) / gap, groups)
     _, sham = unit_means(moves[1] / gap, groups)
     return Followed(

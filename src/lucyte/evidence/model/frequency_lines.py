@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm as normal
 
 from lucyte.evidence.model.inputs import grown
 from lucyte.evidence.model.retrain import Answer, HeldOut, held_out, with_table
@@ -30,8 +31,10 @@ FEWEST_CYCLES = 3
 """Repeats within a crop from which a pattern counts as periodic."""
 FEWEST_FREE = 0.25
 """Share of a crop outside the cells from which its own spectrum is taken."""
-SHOWN = 4
-"""Lines that are named, and exchanged between classes."""
+SHOWN, CHANCE = 8, 0.05
+"""Lines that are named, and exchanged between classes: at most so many, and beside the strongest
+only those that differ more than any of all frequencies would by this chance (Bonferroni). To
+exchange what differs by chance would make another picture."""
 RINGS = 8
 BATCH = 256
 
@@ -212,7 +215,8 @@ def strongest_lines(
     left = np.abs(score) * half_plane(height, width)
     rows, columns = np.fft.fftfreq(height), np.fft.fftfreq(width)
     lines: list[Line] = []
-    while len(lines) < count and left.max() > 0:
+    least = float(normal.isf(CHANCE / 2 / (len(channels) * half_plane(height, width).sum())))
+    while len(lines) < count and left.max() > 0 and (not lines or left.max() >= least):
         c, y, x = (int(v) for v in np.unravel_index(left.argmax(), left.shape))
         fy, fx = float(rows[y]), float(columns[x])
         lines.append(
