@@ -159,6 +159,24 @@ def test_mixing_the_band_is_the_remedy(planted: CropSet) -> None:
     assert frequency_remedy(Subject(planted), SETTINGS) == []
 
 
+def test_what_differs_by_chance_is_not_exchanged(planted: CropSet, honest: CropSet) -> None:
+    spectra = line_spectra(planted.crops)
+    lines = strongest_lines(spectra, planted.labels, planted.channels, 8)
+    wave = 1 / np.hypot(*WAVE) * planted.crop_px
+    assert {each.channel for each in lines} == {planted.channels[0]}
+    assert lines[0].period_px == pytest.approx(wave), "the premise: it is the strongest"
+    noise = strongest_lines(line_spectra(honest.crops), honest.labels, honest.channels, 8)
+    assert len(noise) == 1, "and without a wave the strongest alone is left"
+
+
+def test_a_model_that_tells_nothing_follows_no_band(planted: CropSet) -> None:
+    rng = np.random.default_rng(0)
+    model = LinearModel(np.ones(1), 0.0, lambda crops: rng.normal(size=(len(crops), 1)))
+    found = by_name(frequency_shortcut(Subject(planted, model), SETTINGS))
+    assert found["frequency.model_relies"].verdict == "inconclusive"
+    assert "does not tell the classes apart here" in found["frequency.model_relies"].why
+
+
 def test_one_unit_of_a_class_leaves_no_donor(planted: CropSet) -> None:
     groups = tuple(
         "p/f" if label == "fed" else g
