@@ -30,7 +30,7 @@ CROPS = np.zeros((8, 1, 4, 4))
 
 @pytest.fixture(autouse=True)
 def native(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(half_precision, "_native", lambda: True)
+    monkeypatch.setattr(half_precision, "computes_bf16", lambda device: True)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_few_crops_and_other_engines_are_left_alone() -> None:
 
 
 def test_a_cpu_without_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(half_precision, "_native", lambda: False)
+    monkeypatch.setattr(half_precision, "computes_bf16", lambda device: False)
     model: Any = Told("openvino", 0.0)
     assert halved(model, CROPS, 5000) == (model, "")

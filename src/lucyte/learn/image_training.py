@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from lucyte.learn.image_augment import AugmentSettings, augment
 from lucyte.learn.image_checkpoint import read_checkpoint, write_checkpoint
+from lucyte.networks.bf16 import computes_bf16
 from lucyte.networks.image_input import ImageInput
 from lucyte.schema.errors import LucyteError, UsageError, unknown
 from lucyte.stats.classification import balanced_accuracy
@@ -67,7 +68,7 @@ class TrainingSettings:
     device : str
         ``cpu`` or ``cuda``.
     bf16 : bool
-        Half precision in forward and backward passes.
+        Half precision in forward and backward passes, where the device computes in it.
     """
 
     epochs: int = 100
@@ -285,7 +286,7 @@ class _Run:
         levels = (self.seen.dark, self.seen.bright)
         x = self.seen.prepare(augment(raw, self.seen.channels, levels, settings.augment, chance))
         target = torch.from_numpy(self.data.targets[rows]).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bf16):
+        with _half(settings, self.device):
             logits = self.network(x)
         loss = F.cross_entropy(
             logits.float(), target, self.class_weights, label_smoothing=settings.smoothing
@@ -360,8 +361,7 @@ class _Run:
             each.train()
         rows = self.data.train
         some = rows[np.linspace(0, len(rows) - 1, min(SETTLE, len(rows))).astype(np.int64)]
-        device, bf16 = self.device.type, self.settings.bf16
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with torch.inference_mode(), _half(self.settings, self.device):
             for part in np.array_split(some, math.ceil(len(some) / 64)) if layers else []:
                 self.shown(self.seen.prepare(self.data.batch(part).to(self.device)))
         return self.shown.eval()
@@ -424,9 +424,14 @@ def forward_all(
     with torch.inference_mode():
         for at in range(0, len(rows), 128):
             x = seen.prepare(data.batch(rows[at : at + 128]).to(device))
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
+            with _half(settings, device):
                 found.append(network(x).float().cpu().numpy())
     return np.concatenate(found).astype(np.float64)
+
+
+def _half(settings: TrainingSettings, device: torch.device) -> torch.autocast:
+    enabled = settings.bf16 and computes_bf16(device.type)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def _mix(seed: int, number: int) -> int:

@@ -19,6 +19,7 @@ from lucyte.learn.object_crops import CropSettings, TrainingImage, draw_crop
 from lucyte.learn.object_losses import DEFAULT_WEIGHTS, LOSSES, object_loss
 from lucyte.learn.object_targets import Targets
 from lucyte.learn.team import Team, join_team
+from lucyte.networks.bf16 import computes_bf16
 from lucyte.networks.unet_plus_plus import UNetPlusPlus
 from lucyte.schema.errors import LucyteError, UsageError, unknown
 
@@ -195,7 +196,8 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate * max(share, 0.01)
         self.network.train()
-        with torch.autocast(crops.device.type, torch.bfloat16):
+        device = crops.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=computes_bf16(device)):
             answers = self.network.all_depths(crops)
         loss, parts = object_loss([each.float() for each in answers], batch, settings.losses)
         self.optimiser.zero_grad(set_to_none=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucyte.networks.bf16 import computes_bf16
 from lucyte.networks.image_classifier import ImageClassifier
 
 LOOKED_AT = 256
@@ -37,7 +38,7 @@ def halved(
     str
         What was done and why, a sentence; empty where nothing was tried.
     """
-    if model.engine != "openvino" or count < WORTH or not _native():
+    if model.engine != "openvino" or count < WORTH or not computes_bf16("cpu"):
         return model, ""
     fast = model.with_engine("openvino-bf16", model.device)
     one, other = model.probabilities(crops), fast.probabilities(crops)
@@ -49,10 +50,3 @@ def halved(
     if changed or furthest > FURTHEST:
         return model, f"Computed in f32: in bf16 {seen} (--engine openvino-bf16 takes it anyway)."
     return fast, f"Computed in bf16: {seen} (--engine openvino for f32)."
-
-
-def _native() -> bool:
-    """Whether this CPU computes in bf16 itself."""
-    import openvino as ov
-
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
