@@ -12,11 +12,11 @@ from lucyte.pipeline.asked_model import AskedModel
 def both_right(asked: AskedModel, drawer: Path | None) -> str:
     """How often the model is right, and what drew the film strips."""
     told = how_right(asked.card, asked.model.classes)
-    drawn = "" if drawer is None else how_right(read_folder(drawer).card, asked.model.classes)
+    drawn = "" if drawer is None else how_right(read_folder(drawer).card, asked.model.classes, "it")
     return f"{told} Film strips are drawn by another model. {drawn}".lstrip() if drawn else told
 
 
-def how_right(card: Card, classes: Sequence[str]) -> str:
+def how_right(card: Card, classes: Sequence[str], who: str = "the model") -> str:
     """A sentence from the card's balanced accuracy, and a warning where chance does as well.
 
     Parameters
@@ -24,6 +24,8 @@ def how_right(card: Card, classes: Sequence[str]) -> str:
     card : Card
     classes : sequence of str
         Of the model; chance is one in so many.
+    who : str
+        What the sentence calls it.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def how_right(card: Card, classes: Sequence[str]) -> str:
     ends = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
     unit = f"{told['unit']}{'' if told['n'] == 1 else 's'}"
     text = (
-        f"On {told['n']} {unit} that it had not seen the model was right with balanced accuracy "
+        f"On {told['n']} {unit} that it had not seen {who} was right with balanced accuracy "
         f"{told['value']:.2f}{ends}; guessing gives {chance:.2f}."
     )
     if (told["value"] if low is None else low) <= chance:
