@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lucyte.evidence.model.donors import Donors, NoDonorError
+from lucyte.evidence.model.guard import chance_of_gap
 from lucyte.evidence.model.inputs import FEWEST_FREE, free_level, grown
-from lucyte.evidence.model.retrain import compare
+from lucyte.evidence.model.retrain import apart_of, compare
 from lucyte.schema.crops import CropSet
 from lucyte.schema.protocols import MASK_CHANNEL, Predictor
 from lucyte.stats.intervals import Interval, unit_mean_interval
@@ -26,6 +28,8 @@ DONORS, ENOUGH = 4, 400
 """Donors per cell at most, and exchanges of a kind that are enough: few cells get several each."""
 TELLS = 0.6
 """AUROC on these cells below which a model has nothing to rely on."""
+BY_CHANCE = 0.05
+"""Chance of such a gap between units above which it may have nothing to rely on."""
 
 EXCHANGES = {
     "medium": "the pixels outside the cell and the level of light that adds through it",
@@ -93,7 +97,7 @@ def move(
     other = np.array([rng.choice(each) for each in others])
     before = answers(predictor, cells, cells.crops)
     gap = class_distance(before, own, other, cells)
-    if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
+    if not gap > 1e-6 or not knows(before, classes, cells):
         return None, gap
     seen = Seen(before, own, other)
     rows = np.arange(len(cells))
@@ -215,6 +219,21 @@ def tells(logits: Floats, classes: list[str], cells: CropSet) -> float:
     present = [classes.index(name) for name in cells.classes]
     one_model = np.zeros(len(cells), dtype=np.int64)
     return compare(logits[:, present], one_model, cells.labels, cells.groups).auroc
+
+
+def knows(logits: Floats, classes: list[str], cells: CropSet) -> bool:
+    """Whether these answers tell units of different class apart, and better than chance may.
+
+    Of a model that was right by chance on these units, exchanges would move the answers by chance,
+    too.
+    """
+    if not tells(logits, classes, cells) >= TELLS:
+        return False
+    pairs = combinations([classes.index(name) for name in cells.classes], 2)
+    lean = np.column_stack([logits[:, b] - logits[:, a] for a, b in pairs])
+    truth, names = np.asarray(cells.labels, dtype=str), np.asarray(cells.groups, dtype=str)
+    apart = apart_of(lean, truth, names)
+    return not chance_of_gap(apart, cells.labels, cells.groups) > BY_CHANCE
 
 
 def sample(cells: CropSet, settings: Exchange) -> CropSet:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lucyte.evidence.model.exchange import TELLS, donors_per_cell, tells
+from lucyte.evidence.model.exchange import donors_per_cell, knows
 from lucyte.evidence.model.frequency_maps import Asked
 from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
 from lucyte.stats.spectrum import Mask, exchange_amplitude
@@ -74,7 +74,7 @@ def exchange_band(asked: Asked, mask: Mask, seed: int) -> Followed | None:
     gap = float(sum(unit_means(lean[own == k], groups[own == k])[1].mean() for k in kinds))
     gap *= 2 / len(kinds)
     classes = list(asked.predictor.classes)
-    if gap <= 1e-6 or not tells(before, classes, asked.cells) >= TELLS:
+    if gap <= 1e-6 or not knows(before, classes, asked.cells):
         return Followed(Interval(np.nan, None, None, 0, ""), {}, {}, 0.0, 0.0, gap)
     moves, turned = [], []
     for each in pairs:

@@ -47,8 +47,8 @@ def model_relies(asked: Asked, lines: tuple[Line, ...], settings: ChallengeSetti
         why = (
             f"Amplitudes could not be exchanged: {few}."
             if followed is None
-            else "The model does not tell the classes apart here, so there is nothing for it to "
-            "rely on."
+            else "The model does not tell the classes apart here, or not surely, so there is "
+            "nothing for it to rely on."
         )
         return _undefined("frequency.model_relies", question, why, cells.unit)
     moved = followed.reliance

@@ -116,21 +116,33 @@ def judge_one_of(
     count, alpha = asked
     if told.verdict != "fail" or count < 2:
         return told
-    held: dict[str, set[str]] = {}
-    for label, group in zip(labels, groups, strict=True):
-        held.setdefault(label, set()).add(group)
-    sizes = sorted(len(units) for units in held.values())[:2]
-    t = shortcut.apart / math.sqrt(sum(1 / n for n in sizes))
-    by_units = float(student.sf(t, max(1, sum(sizes) - 2)))
     chance = _by_folds(shortcut.folds)
-    if len(held) == 2:
-        chance = max(chance, by_units)
+    if len(set(labels)) == 2:
+        chance = max(chance, chance_of_gap(shortcut.apart, labels, groups))
     if chance < alpha / count:
         return told
     return Judgement(
         "inconclusive",
         f"{told.because}, which one of {count} that were tried may by chance",
     )
+
+
+def chance_of_gap(apart: float, labels: Sequence[str], groups: Sequence[str]) -> float:
+    """One-sided p of a gap between the classes' unit means, by a t over units.
+
+    Parameters
+    ----------
+    apart : float
+        In standard deviations between units of one class; see `HeldOut.apart`. nan gives nan.
+    labels, groups : sequence of str
+        Class and unit of each row; of several classes the two with fewest units count.
+    """
+    held: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        held.setdefault(label, set()).add(group)
+    sizes = sorted(len(units) for units in held.values())[:2]
+    t = apart / math.sqrt(sum(1 / n for n in sizes))
+    return float(student.sf(t, max(1, sum(sizes) - 2)))
 
 
 def _by_folds(folds: Sequence[float]) -> float:

@@ -124,8 +124,8 @@ def model_relies(predictor: Predictor, crops: CropSet, how: Exchange | None = No
 def nothing_to_rely_on(gap: float) -> str:
     """The sentence for a model whose answers do not lean to the right class."""
     return (
-        f"The model does not tell the classes apart here (its answers to them differ by {gap:.2f} "
-        "logits on average), so there is nothing for it to rely on."
+        "The model does not tell the classes apart here, or not surely (its answers to them differ "
+        f"by {gap:.2f} logits on average), so there is nothing for it to rely on."
     )
 
 

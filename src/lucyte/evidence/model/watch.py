@@ -10,13 +10,12 @@ import numpy.typing as npt
 from lucyte.evidence.model.donors import NoDonorError
 from lucyte.evidence.model.exchange import (
     BATCH,
-    TELLS,
     Moved,
     Seen,
     answers,
     class_distance,
     donors_per_cell,
-    tells,
+    knows,
 )
 from lucyte.evidence.model.settings import ChallengeSettings
 from lucyte.evidence.model.subject import Subject
@@ -75,7 +74,7 @@ def watch(
     other = np.array([rng.choice(each) for each in others])
     before = answers(predictor, cells, cells.crops)
     gap = class_distance(before, own, other, cells)
-    if not gap > 1e-6 or not tells(before, classes, cells) >= TELLS:
+    if not gap > 1e-6 or not knows(before, classes, cells):
         return None, gap
     seen = Seen(before, own, other)
     rows = np.arange(len(cells))
