@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lucyte.evidence.model.background import Retraining, data_permit, model_relies
+from lucyte.evidence.model.exchange import TELLS, knows, tells
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding
 from worlds.crops import (
@@ -160,6 +161,23 @@ def test_a_mask_that_covers_everything_is_inconclusive() -> None:
     answer = model_relies(model, covered)
     assert answer.verdict == "inconclusive"
     assert "fewer than 50 cell-free pixels" in answer.why
+
+
+def test_a_model_that_may_be_right_by_chance_is_not_asked_what_it_relies_on() -> None:
+    cells = world(0, wells=4, signal=0, places=0).of_kind("cell")
+    wells = {name: sorted({g for g, x in zip(cells.groups, cells.labels, strict=True) if x == name})
+             for name in cells.classes}  # fmt: skip
+    fed, doubtful, clear = (-1, 0, 1, 0.5), (0, 1, 1.5, 0.2), (2, 3, 2.5, 2.2)
+
+    def logits(starved: tuple[float, ...]) -> np.ndarray:
+        lean = dict(zip(wells["fed"], fed, strict=True))
+        lean |= dict(zip(wells["starved"], starved, strict=True))
+        return np.array([[0, lean[name]] for name in cells.groups])
+
+    classes = ["fed", "starved"]
+    assert tells(logits(doubtful), classes, cells) > TELLS, "the premise: it looks right"
+    assert not knows(logits(doubtful), classes, cells)
+    assert knows(logits(clear), classes, cells)
 
 
 def test_a_model_that_tells_nothing_has_nothing_to_rely_on() -> None:
