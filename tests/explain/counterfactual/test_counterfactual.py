@@ -398,6 +398,16 @@ def test_changes_in_words() -> None:
     assert change_words(before, before, spread) == "no measured feature changed"
 
 
+def test_what_a_person_sees_is_told_first() -> None:
+    before = pd.Series({"intensity_skewness_mRFP": 1.0, "intensity_mean_mRFP": 100.0})
+    after = pd.Series({"intensity_skewness_mRFP": 3.0, "intensity_mean_mRFP": 70.0})
+    spread = pd.Series({"intensity_skewness_mRFP": 1.0, "intensity_mean_mRFP": 60.0})
+    seen = "mean mRFP inside the cell \u221230 %"
+    assert change_words(before, after, spread, most=1) == seen
+    hardly = spread * [1.0, 5.0]
+    assert change_words(before, after, hardly, most=1) == "bright tail of mRFP +200 %"
+
+
 def test_validity_counts_units() -> None:
     groups = [f"w{k % 8}" for k in range(80)]
     good = validity_finding(np.ones(80, dtype=bool), groups, "well", "on")

@@ -19,6 +19,10 @@ Floats = npt.NDArray[np.float64]
 Measure = Callable[[npt.NDArray[Any], npt.NDArray[np.bool_]], pd.DataFrame]
 """Crops ``N C Y X`` of light and masks ``N Y X`` to a table, one row each."""
 COUNTS = "_count"
+PLAIN = ("intensity_mean", "intensity_max", "spots_count", "spots_area_px", "area_px")
+SEEN = 0.25
+"""Features that a person sees in the picture are told first, where they change by so many
+deviations: quantiles, tails and ratios change with them."""
 CLEAR = 0.1
 """A change of a twin counts from this share of the deviation of the feature over the originals."""
 
@@ -49,13 +53,16 @@ def change_words(before: pd.Series, after: pd.Series, spread: pd.Series, most: i
     before, after : Series
         Features by column name.
     spread : Series
-        Deviation of each feature over real cells; what changed by most of these comes first, and
-        what changed by less than a tenth of one is not told.
+        Deviation of each feature over real cells; what changed by most of these comes first (what
+        can be seen before quantiles, tails and ratios), and what changed by less than a tenth of
+        one is not told.
     most : int
     """
     size = ((after - before) / spread.where(spread > 0)).abs()
     told = size[np.isfinite(size) & (size >= 0.1)].sort_values(ascending=False, kind="stable")
-    parts = [_one(str(name), float(before[name]), float(after[name])) for name in told.index[:most]]
+    seen = [name for name in told.index if str(name).startswith(PLAIN) and told[name] >= SEEN]
+    order = [*seen, *(name for name in told.index if name not in seen)][:most]
+    parts = [_one(str(name), float(before[name]), float(after[name])) for name in order]
     return ", ".join(parts) if parts else "no measured feature changed"
 
 
