@@ -99,15 +99,23 @@ def _from_glob(full: Path) -> Listing:
 def _walk(root: Path) -> tuple[list[Path], list[Path]]:
     images: list[Path] = []
     truth: list[Path] = []
-    for folder, names, files in os.walk(root):
+    for folder, names, files in os.walk(root, followlinks=True):
         here = Path(folder)
-        names[:] = sorted(name for name in names if name[0] not in "._")
+        names[:] = sorted(n for n in names if n[0] not in "._" and not _turns_back(here / n))
         aside = [name for name in names if TRUTH_FOLDER.fullmatch(name)]
         truth.extend(here / name for name in aside)
         images.extend(here / name for name in names if name.endswith(".zarr"))
         names[:] = [name for name in names if name not in aside and not name.endswith(".zarr")]
         images.extend(here / name for name in _image_names(here, files))
     return sorted(images, key=lambda path: path.parts), truth
+
+
+def _turns_back(folder: Path) -> bool:
+    """Whether this is a link to a folder that it lies in, which would never end."""
+    if not folder.is_symlink():
+        return False
+    above = folder.parent.resolve()
+    return folder.resolve() in (above, *above.parents)
 
 
 def _image_names(folder: Path, files: list[str]) -> Iterator[str]:
