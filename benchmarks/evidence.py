@@ -3,8 +3,9 @@
     python benchmarks/evidence.py --worlds 50 --log evidence.jsonl [--processes 2] [--first 0]
 
 Each world is a line of the log; the same command goes on where it was stopped. --first gives
-the seed of the first round. --worlds 0 only prints what the log, or several logs that were made
-side by side, hold; --page writes it into the page, between its marks.
+the seed of the first round, --shams-only leaves planted worlds out. --worlds 0 only prints what the
+log, or several logs that were made side by side, hold; --page writes it into the page, between its
+marks.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, nargs="+", help="written to: the first")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--shams-only", action="store_true", help="rounds without planted worlds")
     parser.add_argument("--page", type=Path, help="docs/challenge-matrix.md")
     given = parser.parse_args()
 
@@ -32,7 +34,12 @@ def main() -> None:
         print(f"{done}/{of}", end="\r", file=sys.stderr, flush=True)
 
     if given.worlds:
-        run(list(jobs(given.worlds, given.first)), given.log[0], given.processes, told)
+        run(
+            list(jobs(given.worlds, given.first, not given.shams_only)),
+            given.log[0],
+            given.processes,
+            told,
+        )
     told_by_log = report([record for log in given.log for record in read_log(log)])
     print(told_by_log)
     if given.page:

@@ -154,6 +154,9 @@ def test_rounds_hold_every_kind_and_no_world_twice():
     assert sum(not job.asked for job in shams) == 10
     assert len({job.world.kind for job in shams if not job.asked}) > 5
     assert not {j.key for j in jobs(3)} & {j.key for j in jobs(3, first=50)}
+    honest = list(jobs(3, planted=False))
+    assert {j.world.sham or j.world.kind == "none" for j in honest} == {True}
+    assert sum(not j.asked for j in honest) == 3 * 3, "two shams and the honest world of each"
 
 
 def record(kind, verdicts, strength=1.0, sham=False, every=False, auroc=0.9, seed=0):

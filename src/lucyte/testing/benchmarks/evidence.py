@@ -66,7 +66,7 @@ class Job:
         return json.dumps([*asdict(self.world).values(), *self.asked])
 
 
-def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
+def jobs(rounds: int, first: int = 0, planted: bool = True) -> Iterator[Job]:
     """Rounds of worlds, so that a run stopped anywhere holds about as many of every kind.
 
     A round holds each shortcut at full strength, ten shams and an honest world, which is put to
@@ -78,19 +78,21 @@ def jobs(rounds: int, first: int = 0) -> Iterator[Job]:
     rounds : int
     first : int
         Seed of the first round; worlds of other seeds share nothing but the pool of cells.
+    planted : bool
+        False: shams and honest worlds alone, with two shams of each round put to every challenge.
     """
     kinds = tuple(NAMED)
     for turn in range(rounds):
         seed = first + turn
-        for kind, named in NAMED.items():
+        for kind, named in NAMED.items() if planted else ():
             asked = () if seed % ALL_AT == 1 else rows_of(named)
             yield Job(World(kind, 1.0, False, False, seed), asked)
         for number in range(SHAMS):
             kind = kinds[(SHAMS * turn + number) % len(kinds)]
             world = World(kind, 1.0, True, (turn + number) % 2 == 0, SHAMS * seed + number)
-            yield Job(world, QUICK if number else ())
+            yield Job(world, QUICK if number >= (1 if planted else 2) else ())
         yield Job(World("none", 0.0, False, True, seed))
-        for kind, named in NAMED.items() if turn % 6 == 0 else ():
+        for kind, named in NAMED.items() if planted and turn % 6 == 0 else ():
             yield Job(World(kind, STRENGTHS[turn // 6 % 2], False, False, seed), rows_of(named))
 
 
