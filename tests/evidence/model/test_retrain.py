@@ -7,6 +7,7 @@ import pytest
 
 from lucyte.evidence.model.guard import judge
 from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner
+from lucyte.evidence.model.telling import Row, Teller
 from reference.classification import auroc
 from worlds.crops import PictureLearner, world
 
@@ -116,6 +117,15 @@ def test_more_units_need_a_smaller_gap_where_cells_vary_by_nature() -> None:
     assert told(10, 1.9) == "inconclusive"
     assert told(10, 2.0) == told(40, 1.0) == "fail", "the same t"
     assert told(40, 0.99) == "inconclusive"
+
+
+@pytest.mark.parametrize(("plain", "verdict"), [((0.7, 0.9), "fail"), ((0.0, 1.0), "inconclusive")])
+def test_what_the_plain_crops_hardly_told_cannot_be_lost(
+    plain: tuple[float, float], verdict: str
+) -> None:
+    tell = Teller("a from b", HeldOut(0.8, *plain), 0.1, "well")
+    left = Row("what remains", "the cell alone", HeldOut(0.5, 0.45, 0.55, {"w": 0.5}), 9)
+    assert tell.remains(left).verdict == verdict
 
 
 def test_statistics_made_once_answer_as_the_learner_does() -> None:

@@ -201,14 +201,13 @@ def _cut_off(crops: npt.NDArray[Any]) -> Floats:
     """
     out = np.zeros((len(crops), 2 * crops.shape[1]))
     for c in range(crops.shape[1]):
-        planes = crops[:, c]
-        for side, limit in enumerate((planes.max(), planes.min())):
-            for k, plane in enumerate(planes):
-                values, counts = np.unique(plane, return_counts=True)
-                held = counts[::-1] if side == 0 else counts
-                extreme = values[-1] if side == 0 else values[0]
-                if len(held) > 1 and extreme != limit:
-                    out[k, 2 * c + side] = np.log(held[0] / held[1])
+        most, least = crops[:, c].max(), crops[:, c].min()
+        for k, plane in enumerate(crops[:, c]):
+            values, counts = np.unique(plane, return_counts=True)
+            if len(values) > 1 and values[-1] != most:
+                out[k, 2 * c] = np.log(counts[-1] / counts[-2])
+            if len(values) > 1 and values[0] != least:
+                out[k, 2 * c + 1] = np.log(counts[0] / counts[1])
     return out
 
 

@@ -93,7 +93,7 @@ class Teller:
                 rest = "something within the outlines differs, be it biology, focus or staining"
             elif self.plain.auroc < limit:
                 rest = "as they came they told little either, so nothing could be lost"
-            elif told.high is not None and told.high < min(limit, self.plain.low or limit):
+            elif told.high is not None and told.high < min(limit, _low(self.plain, limit)):
                 verdict, rest = "fail", "little of what the plain crops told is in the cells"
             else:
                 rest = f"too few {self.unit}s, or too little difference, to say that it is there"
@@ -166,6 +166,11 @@ _ASSUMED = {
         "size and crowding are matched in coarse bins",
     ),
 }
+
+
+def _low(plain: HeldOut, otherwise: float) -> float:
+    """What the plain crops tell at the least, so that a loss is a loss."""
+    return otherwise if plain.low is None else plain.low
 
 
 def _inside(subject: str) -> str:
