@@ -90,10 +90,12 @@ def leave(task: int) -> int:
     os._exit(3)
 
 
-def die_while_sending(task: int) -> bytes:
-    """The result is more than a pipe holds, and nobody reads it in time."""
-    if task == 0:
+def die_while_sending(task: Path | None) -> bytes:
+    """When the file is there: more than a pipe holds, which nobody reads in time."""
+    if task is None:
         return b""
+    while not task.exists():
+        time.sleep(0.01)
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
     return bytes(50_000_000)
 
