@@ -122,7 +122,11 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Prepared pictures ``N P H W`` to logits ``N K``."""
-        logits: Tensor = self.head(self.features(x))
+        return self.of_features([self.features(x)])
+
+    def of_features(self, features: Sequence[Tensor]) -> Tensor:
+        """Logits of what `features` gave; its one item."""
+        logits: Tensor = self.head(features[0])
         return logits
 
     def layers(self) -> dict[str, nn.Module]:
@@ -153,7 +157,12 @@ class LateFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Prepared pictures ``N P H W`` to logits ``N K``: logs of the mixed probabilities."""
-        told = torch.stack([torch.softmax(b(x).float(), 1) for b in self.branches], dim=1)
+        return self.of_features([b.features(x) for b in self.branches])  # type: ignore[operator]
+
+    def of_features(self, features: Sequence[Tensor]) -> Tensor:
+        """Logits of the pooled features of each branch."""
+        logits = [b.head(f) for b, f in zip(self.branches, features, strict=True)]  # type: ignore[operator]
+        told = torch.stack([torch.softmax(each.float(), 1) for each in logits], dim=1)
         return torch.log((told * self.weights[None, :, None]).sum(dim=1).clamp_min(1e-12))
 
     def features(self, x: Tensor) -> Tensor:

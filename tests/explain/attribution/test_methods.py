@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from lucyte.explain.attribution import questions as module
 from lucyte.explain.attribution.explained import ClassMargin, Coordinate
 from lucyte.explain.attribution.methods import METHODS, Settings, applicable, attribute
+from lucyte.explain.attribution.occlusion import occlusion
 from lucyte.explain.attribution.questions import Questions, prepares_px_alone
 from lucyte.explain.attribution.relevance import Relevance
 from lucyte.explain.attribution.rollout import roll_out
@@ -104,6 +106,39 @@ def test_changes_after_preparation_give_the_same_answer_to_the_bit(network):
     for seen in ({"normalisation": "image"}, {"network_px": 16}):
         other, _ = network("late", seen=seen)
         assert not prepares_px_alone(Questions_score(other, crops))
+
+
+def test_a_background_taken_off_hangs_on_other_px(network):
+    """What covers the medium changes the level that is taken off the cell."""
+    model, crops = network("early")
+    seen = replace(model.seen, channels=("A", "B", "C", "mask:cell"), background="subtracted")
+    masked = replace(model, seen=seen)
+    own = np.zeros((4, 1, 24, 24), np.uint16)
+    own[..., 6:18, 6:18] = 1
+    assert not prepares_px_alone(Questions_score(masked, np.concatenate([crops, own], axis=1)))
+
+
+@pytest.mark.parametrize("form", ["early", "intermediate", "late", "single:B"])
+@pytest.mark.parametrize("together", [False, True])
+def test_windows_are_answered_as_whole_crops_are(network, monkeypatch, form, together):
+    model, crops = network(form)
+    fast = occlusion(model, crops, "b", 7, 4, "mean", not together)
+    monkeypatch.setattr(module, "answers_by_window", lambda score: False)
+    slow = occlusion(model, crops, "b", 7, 4, "mean", not together)
+    assert np.abs(slow).max() > 1e-3
+    assert np.abs(fast - slow).max() < 1e-5
+
+
+def test_windows_are_asked_of_one_view_on_the_cpu(network):
+    model, crops = network("early")
+    assert module.answers_by_window(Questions_score(model, crops))
+    for other in (
+        replace(model, turns=4),
+        model.with_engine("openvino-bf16"),
+        network("early", seen={"normalisation": "image"})[0],
+        network("early", "vit")[0],
+    ):
+        assert not module.answers_by_window(Questions_score(other, crops))
 
 
 def Questions_score(model, crops):

@@ -26,10 +26,8 @@ from lucyte.schema.protocols import Predictor
 
 if TYPE_CHECKING:
     from lucyte.explain.attribution.methods import Case
-    from lucyte.explain.attribution.questions import Questions
+    from lucyte.explain.attribution.questions import Questions, Slices
     from lucyte.explain.attribution.relevance import Relevance
-
-Slices = tuple[slice, slice]
 
 
 def occlusion(
@@ -140,14 +138,18 @@ def _maps(questions: Questions, patches: list[Slices], per_channel: bool) -> Flo
     inside = np.zeros((len(patches), *yx), dtype=np.bool_)
     for k, patch in enumerate(patches):
         inside[k][patch] = True
-    kept = np.ones((covers, len(patches), light if per_channel else 1, *yx), dtype=np.bool_)
-    for c in range(covers):
-        kept[c, :, c] = ~inside
-    rows, cover, at = _jobs(questions, covers, patches)
-    table = torch.from_numpy(kept.reshape(-1, *kept.shape[2:]))
-    fall = np.zeros((count, covers, len(patches)))
-    answers = questions.ask(rows, table, cover * len(patches) + at)
-    fall[rows, cover, at] = questions.whole()[rows] - answers
+    whole = questions.whole()
+    answers = questions.without(patches, not per_channel)
+    if answers is not None:
+        fall = whole[:, None, None] - answers
+    else:
+        kept = np.ones((covers, len(patches), light if per_channel else 1, *yx), dtype=np.bool_)
+        for c in range(covers):
+            kept[c, :, c] = ~inside
+        rows, cover, at = _jobs(questions, covers, patches)
+        table = torch.from_numpy(kept.reshape(-1, *kept.shape[2:]))
+        fall = np.zeros((count, covers, len(patches)))
+        fall[rows, cover, at] = whole[rows] - questions.ask(rows, table, cover * len(patches) + at)
     total = fall.reshape(-1, len(patches)) @ inside.reshape(len(patches), -1)
     out: Floats = total.reshape(count, covers, *yx) / inside.sum(axis=0)
     return out

@@ -6,11 +6,13 @@ with :math:`m` from 0 (taken away) to 1 (kept), per channel of light and px, and
 
 Where :math:`m` is 0 or 1 and the model prepares every px by itself, preparing commutes with
 choosing, so crop and fill are prepared once and the answer is the same to the bit. Everything else
-is blended in raw units and prepared anew.
+is blended in raw units and prepared anew. Where, besides, only one window is taken away, a network
+on the CPU computes no more than the window reaches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,16 @@ from torch import Tensor
 
 from lucyte.explain.attribution.explained import Floats, Ints, Score
 from lucyte.learn.erasing import light_channels
+from lucyte.networks.engine import choose_engine
+from lucyte.networks.image_classifier import ImageClassifier
+from lucyte.networks.windowed import WindowedNetwork
 from lucyte.schema.protocols import Differentiable
 
 BATCH_VALUES = 2**23
 """Values of the pictures that are asked about at once (32 MB)."""
+REMEMBERED = 32
+"""Pictures whose states are kept at once (some 30 MB at 64 px)."""
+Slices = tuple[slice, slice]
 
 
 class Questions:
@@ -76,6 +84,38 @@ class Questions:
             out[at : at + batch] = answer(some, mask)
         return out
 
+    def without(self, windows: Sequence[Slices], together: bool) -> Floats | None:
+        """Scores with one window at a time taken away, from one channel of light or from all.
+
+        Parameters
+        ----------
+        windows : sequence of K pairs of slices
+            Rows and columns.
+        together : bool
+            From all channels.
+
+        Returns
+        -------
+        float array N L K, or N 1 K; or None
+            None: this model has no shorter way than `ask`.
+        """
+        if not answers_by_window(self.score):
+            return None
+        model: Any = self.score.model
+        x, fill, channel_of = self._pictures()
+        covers = [list(range(len(channel_of)))] if together else list(model.planes().values())
+        out = np.empty((len(x), len(covers), len(windows)))
+        for at in range(0, len(x), REMEMBERED):
+            rows = np.arange(at, min(at + REMEMBERED, len(x)))
+            known = WindowedNetwork(model.network.eval(), x[rows])
+            for k, (ys, xs) in enumerate(windows):
+                window = (ys.start, ys.stop), (xs.start, xs.stop)
+                for c, planes in enumerate(covers):
+                    found = known.logits(planes, window, fill[rows][:, planes, ys, xs])
+                    logits = found.double().numpy() / model.calibration.temperature
+                    out[rows, c, k] = self.score.of(logits, rows)
+        return out
+
     def _ask_raw(self, rows: Ints, kept: Tensor) -> Floats:
         blend = self.raw[rows]
         if len(self.light) == blend.shape[1]:
@@ -117,4 +157,17 @@ def prepares_px_alone(score: Score) -> bool:
     seen = getattr(score.model, "seen", None)
     if seen is None or score.embedded or not hasattr(score.model, "logits_of_prepared"):
         return False
-    return bool(seen.normalisation == "training" and seen.network_px == seen.input_px)
+    alone = seen.normalisation == "training" and not seen.subtracts
+    return bool(alone and seen.network_px == seen.input_px)
+
+
+def answers_by_window(score: Score) -> bool:
+    """Whether a window of a picture can be changed at less than the price of a whole answer."""
+    model = score.model
+    return (
+        isinstance(model, ImageClassifier)
+        and choose_engine(model.engine, model.device) in (("torch", "cpu"), ("openvino", "cpu"))
+        and model.turns == 1
+        and prepares_px_alone(score)
+        and WindowedNetwork.pays(model.network)
+    )
