@@ -9,6 +9,7 @@ from lucyte.networks.model_folder import Card
 from lucyte.pipeline import cell_map
 from lucyte.pipeline.asked_model import AskedModel
 from lucyte.pipeline.cell_map import map_cells
+from lucyte.pipeline.explain_stage import mapped_rows
 from lucyte.schema.errors import UsageError
 from lucyte.schema.samples import Samples
 
@@ -80,3 +81,17 @@ def test_principal_components_need_no_sweep_and_few_cells_no_map():
     assert few.why_not == "a map of cells needs at least 10 cells, got 8."
     with pytest.raises(UsageError, match="Means has no layers to look at"):
         map_cells(asked(), 0, layer="stage3")
+
+
+def test_the_map_of_a_run_leaves_no_field_out() -> None:
+    fields = [f"f{k // 50}" for k in range(400)]
+    table = pd.DataFrame({"field_id": fields})
+    pictured = np.arange(400) % 2 == 0
+    rows = mapped_rows(table, pictured, 100, 0)
+    assert len(rows) == 100 and (np.diff(rows) > 0).all()
+    assert pictured[rows].all()
+    counts = table["field_id"].iloc[rows].value_counts()
+    assert len(counts) == 8 and counts.min() >= 12
+    more = mapped_rows(table, pictured, 300, 0)
+    assert pictured[more].sum() == 200 and len(more) == 300
+    assert mapped_rows(table[:0], pictured[:0], 100, 0).size == 0

@@ -15,7 +15,6 @@ from lucyte.stats.intervals import FEWEST, cluster_interval
 
 Names = npt.NDArray[np.str_]
 Ints = npt.NDArray[np.int64]
-FEWEST_TO_REASSURE = 4
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,10 @@ class AutoencoderNetwork(nn.Module):
         logits: Tensor = self.head(z[:, : self.plan.told])
         return logits
 
+    def features(self, x: Tensor) -> Tensor:
+        """Mean latents ``N L`` of prepared planes."""
+        return self.encode(x)[0]
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits of prepared planes."""
         return self.told(self.encode(x)[0])

@@ -27,7 +27,7 @@ from lucyte.pipeline.asked_model import AskedModel
 from lucyte.pipeline.judged_counterfactuals import Judge, judged_findings, verdicts
 from lucyte.pipeline.turning import side_for
 from lucyte.report.counterfactual import Plane, Strip
-from lucyte.schema.errors import UsageError, unknown
+from lucyte.schema.errors import LucyteError, UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.schema.plan import MeasureSettings
 from lucyte.schema.samples import Samples
@@ -148,6 +148,12 @@ def imagine(
             "The counterfactuals were judged by no other model: ask another model with "
             "--counterfactual to have them judged."
         )
+    elif lacking := [name for name in judge.channels if name not in model.channels]:
+        notes.append(
+            f"The counterfactuals have no channel {', '.join(lacking)}, which the model that would "
+            "judge them needs, so they were not judged; train the model that draws them on the "
+            "same channels."
+        )
     elif judge.input_px > model.input_px:
         notes.append(
             f"The counterfactuals are {model.input_px} px and the model that would judge them "
@@ -176,15 +182,40 @@ def _all(
     nearest = logits.argmax(axis=1)
     made: list[Counterfactuals] = []
     order: list[npt.NDArray[np.int64]] = []
-    for target in np.unique(nearest):
-        rows = np.flatnonzero(nearest == target)
+    lead = _lead(model, own, nearest, notes)
+    for target in np.unique(nearest[lead]):
+        rows = np.flatnonzero((nearest == target) & lead)
         try:
             made.append(_made(model, crops[rows], model.classes[target], direction))
-        except UsageError as error:
+        except LucyteError as error:
             notes.append(f"No counterfactuals to {model.classes[target]}: {error}")
         else:
             order.append(rows)
     return made, np.concatenate(order) if order else np.zeros(0, dtype=np.int64)
+
+
+def _lead(
+    model: Turnable,
+    own: npt.NDArray[np.int64],
+    nearest: npt.NDArray[np.int64],
+    notes: list[str],
+) -> npt.NDArray[np.bool_]:
+    """Cells whose way begins and ends at a class that the model was seen to answer."""
+    known = _answered(model)
+    lead: npt.NDArray[np.bool_] = known[own] & known[nearest]
+    if not lead.all():
+        names = ", ".join(n for n, k in zip(model.classes, known, strict=True) if not k)
+        notes.append(
+            f"No counterfactuals of {int((~lead).sum())} cells: the model that draws them answered "
+            f"no training cell {names}, so it knows no way from there or to there."
+        )
+    return lead
+
+
+def _answered(model: Turnable) -> npt.NDArray[np.bool_]:
+    """Classes that some training crop was predicted."""
+    centres = np.asarray(model.centres).reshape(len(model.classes), -1)
+    return np.asarray(np.isfinite(centres).all(axis=1), dtype=np.bool_)
 
 
 def _made(model: Turnable, crops: npt.NDArray[Any], target: str, direction: str) -> Counterfactuals:
@@ -205,16 +236,18 @@ def _words(
     def measure(crops: npt.NDArray[Any], inside: npt.NDArray[np.bool_]) -> pd.DataFrame:
         return measure_inside(crops, inside, light, MeasureSettings())
 
-    out: dict[int, str] = {}
+    tables: list[tuple[pd.DataFrame, pd.DataFrame]] = []
     at = 0
     for each in made:
         rows = order[at : at + len(each)]
         at += len(each)
-        before, after = feature_tables(each, masks[rows], measure)
-        spread = before.std()
-        for k, row in enumerate(rows.tolist()):
-            out[row] = change_words(before.iloc[k], after.iloc[k], spread)
-    return out
+        tables.append(feature_tables(each, masks[rows], measure))
+    before, after = (pd.concat(each, ignore_index=True) for each in zip(*tables, strict=True))
+    spread = before.std()  # over all cells: those of one target may be one or two
+    return {
+        row: change_words(before.iloc[k], after.iloc[k], spread)
+        for k, row in enumerate(order.tolist())
+    }
 
 
 def _strip(
@@ -270,7 +303,8 @@ def _plane(model: Turnable, crops: npt.NDArray[Any], samples: Samples) -> Plane 
     if isinstance(model, Autoencoder):
         return None
     counts = pd.Series(samples.labels).value_counts()
-    names = [str(name) for name in counts.index if name in model.classes][:3]
+    answered = {n for n, k in zip(model.classes, _answered(model), strict=True) if k}
+    names = [str(name) for name in counts.index if name in answered][:3]
     if len(names) < 2 or len(crops) < 3:
         return None
     rows = np.arange(len(crops))[:MOST_ON_PLANE]

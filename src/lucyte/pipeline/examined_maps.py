@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from lucyte.evidence.explanation.examined import Examined
 from lucyte.evidence.explanation.exams import examine, unmet
+from lucyte.explain.attribution.explained import bind
+from lucyte.explain.attribution.fills import FILLS
+from lucyte.explain.attribution.inside import find_sites
 from lucyte.explain.attribution.methods import Settings, applicable, attribute
 from lucyte.explain.attribution.relevance import Relevance
 from lucyte.pipeline.asked_model import AskedModel
@@ -20,6 +23,7 @@ from lucyte.pipeline.progress import step
 from lucyte.report.method_words import method_name
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
+from lucyte.schema.protocols import Differentiable
 
 CHOSEN = ("layer_cam", "occlusion", "integrated_gradients")
 """What is shown where nothing is asked for: what ``lucyte bench explain`` found to mark planted
@@ -61,7 +65,26 @@ def chosen_methods(asked: AskedModel, wanted: Sequence[str]) -> tuple[str, ...]:
     for name in wanted:
         if name not in allowed:
             raise unknown("method", name, allowed, "Of those that this model allows.")
-    return tuple(wanted) or tuple(name for name in CHOSEN if name in allowed)
+    return tuple(dict.fromkeys(wanted)) or tuple(name for name in CHOSEN if name in allowed)
+
+
+def refuse_settings(asked: AskedModel, request: ExplainRequest) -> None:
+    """Refuse a baseline or a layer that is not there, before any work.
+
+    Raises
+    ------
+    UsageError
+    """
+    if request.baseline not in FILLS:
+        raise unknown("baseline", request.baseline, FILLS)
+    if request.layer is None:
+        return
+    if not isinstance(asked.model, Differentiable):
+        raise UsageError(
+            f"--layer {request.layer}: {asked.name} looks at measured features and has no layers; "
+            "leave --layer out."
+        )
+    find_sites(bind(asked.model, asked.model.classes[0], 1), request.layer)
 
 
 def examined_maps(
@@ -80,7 +103,7 @@ def examined_maps(
             try:
                 relevance = _attribute(asked, request, cells, name)
             except UsageError as error:
-                if request.methods:
+                if request.methods and tuple(request.methods) != ("all",):
                     raise
                 made.absent[name] = str(error).removeprefix(f"{name}: ")
             else:

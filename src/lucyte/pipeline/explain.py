@@ -18,7 +18,7 @@ from lucyte.pipeline.alike import with_alike
 from lucyte.pipeline.asked_model import AskedModel, ask
 from lucyte.pipeline.cell_map import CellMap, map_cells
 from lucyte.pipeline.counterfactuals import Otherwise, Turnable, imagine, open_turnable
-from lucyte.pipeline.examined_maps import chosen_methods, examined_maps
+from lucyte.pipeline.examined_maps import chosen_methods, examined_maps, refuse_settings
 from lucyte.pipeline.explain_request import ExplainRequest
 from lucyte.pipeline.explained_choice import Cells, choose_cells
 from lucyte.pipeline.how_right import both_right
@@ -45,6 +45,7 @@ def explain(request: ExplainRequest) -> str:
     """
     asked = ask(request.wanted)
     methods = chosen_methods(asked, request.methods)
+    refuse_settings(asked, request)
     if request.target and request.target not in asked.model.classes:
         raise unknown("class", request.target, asked.model.classes)
     turnable = open_turnable(request.counterfactual, asked, request.direction)
@@ -197,5 +198,6 @@ def _told(
         )
     lines += [f"  Not shown: {name}: {why}" for name, why in content.absent.items()]
     lines += [f"  {note}" for note in content.notes]
-    lines.append(f"Wrote {request.out}: report.html, explanations.zarr, evidence.json ...")
+    maps = "explanations.zarr, " if found else ""
+    lines.append(f"Wrote {request.out}: report.html, {maps}evidence.json ...")
     return "\n".join(lines)

@@ -77,12 +77,7 @@ def _map_of_cells(context: Context, classified: Classified, crops: CropSet | Non
     table, settings = classified.table, context.plan.explain
     pictured = set(crops.object_ids) if crops is not None else set()
     first = table["object_id"].isin(pictured).to_numpy() if len(table) else np.zeros(0, bool)
-    rest = np.flatnonzero(~first)
-    room = max(0, settings.embedding_cells - int(first.sum()))
-    fields = [str(name) for name in table["field_id"].iloc[rest]]
-    more = even_sample(fields, room, context.plan.seed) if room and len(rest) else rest[:0]
-    rows = np.sort(np.concatenate([np.flatnonzero(first), rest[more]]))
-    some = table.iloc[rows[: settings.embedding_cells]]
+    some = table.iloc[mapped_rows(table, first, settings.embedding_cells, context.plan.seed)]
     features = model_features([str(name) for name in table.columns])
     try:
         with step("Mapping the cells", 1, quiet=context.quiet) as done:
@@ -95,6 +90,25 @@ def _map_of_cells(context: Context, classified: Classified, crops: CropSet | Non
     named.attrs.update(points.attrs)
     write_parquet(named, context.folder / "embeddings.parquet")
     return named
+
+
+def mapped_rows(
+    table: pd.DataFrame, first: npt.NDArray[np.bool_], most: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Rows of at most so many cells, evenly over fields; those that come first as far as they fit.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ``field_id``.
+    first : bool array N
+    most, seed : int
+    """
+    rows = np.zeros(0, dtype=np.int64)
+    for those in (np.flatnonzero(first), np.flatnonzero(~first)):
+        fields = [str(name) for name in table["field_id"].iloc[those]]
+        rows = np.concatenate([rows, those[even_sample(fields, most - len(rows), seed)]])
+    return np.sort(rows)
 
 
 def _spread(context: Context, crops: CropSet, most: int) -> npt.NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lucyte.explain.perturbation import PERTURBATIONS, Perturbation, Response, Scene, response
+from lucyte.explain.perturbation.whole import background_donors
 from lucyte.explain.surrogate import SurrogateSettings, explain_by_formulas
 from lucyte.learn.feature_predictor import measure_inside
 from lucyte.learn.splits import even_sample
@@ -106,7 +107,7 @@ def _curves(model: Predictor, known: CropSet, seed: int) -> tuple[Curve, ...]:
             spots = crop_spots(cells.crops[:, k], cells.masks, MeasureSettings().spot_diameter_px)
             if spots.max(axis=(1, 2)).mean() >= SPOTS:
                 changes.append((Perturbation("remove_spots", (name,)), spots))
-        if not cells.masks.all() and len(set(cells.groups)) > 1:  # a donor is of another unit
+        if all(len(background_donors(scene, k)) for k in range(len(cells))):
             changes.append((Perturbation("exchange_background"), empty))
         for change, spots in changes:
             found = response(model, scene.with_spots(spots), change, target, seed=seed)

@@ -11,7 +11,7 @@ from lucyte.pipeline.explain_request import ExplainRequest
 from lucyte.pipeline.run_cells import is_run
 from lucyte.pipeline.train_inverse import InverseRequest, train_inverse
 from lucyte.pipeline.turning import side_for
-from lucyte.schema.errors import InputError, UsageError
+from lucyte.schema.errors import LucyteError
 
 
 def train_on_the_way(wanted: Wanted, asked: AskedModel, minutes: float, out: Path) -> None:
@@ -55,6 +55,6 @@ def trained_drawer(
     try:
         train_on_the_way(request.wanted, asked, request.film_minutes, out)
         return open_turnable(out, asked, request.direction)
-    except (InputError, UsageError) as error:
+    except LucyteError as error:
         absent["film strips"] = str(error)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def write_relevance(path: Path, found: Sequence[Relevance], names: Sequence[str]
     Parameters
     ----------
     path : Path
-        Replaced as a whole; not written where there is nothing.
+        Replaced as a whole; not there where there is nothing.
     found : sequence of Relevance
     names : sequence of N str
         ``object_id`` along N.
@@ -57,6 +58,7 @@ def write_relevance(path: Path, found: Sequence[Relevance], names: Sequence[str]
     import zarr
 
     if not found:
+        shutil.rmtree(path, ignore_errors=True)  # those of before are of something else
         return
     with atomic_path(path) as temporary:
         group = zarr.open_group(str(temporary), mode="w", zarr_format=3)

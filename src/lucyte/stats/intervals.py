@@ -19,6 +19,8 @@ Names = Sequence[str] | npt.NDArray[Any]
 
 FEWEST = 6
 """Fewer independent units than this: show the points, no interval."""
+FEWEST_TO_REASSURE = 4
+"""Units that, all on one side, are evidence although they allow no interval."""
 SMALL = 30
 """Up to this many units: a small-sample interval; above: cluster bootstrap."""
 RESAMPLES = 1999
@@ -264,3 +266,11 @@ def _check(values: npt.ArrayLike, units: Names) -> tuple[Floats, npt.NDArray[np.
 
 def _too_few(estimate: float, n: int) -> Interval:
     return Interval(estimate, None, None, n, f"no interval: fewer than {FEWEST} units")
+
+
+def why_open(n: int, unit: str) -> str:
+    """Why nothing is sure, as the end of a sentence: too few units, or units that differ."""
+    if n < FEWEST_TO_REASSURE:
+        few = f"1 {unit} is" if n == 1 else f"{n} {unit}s are"
+        return f"; {few} too few to say, {FEWEST_TO_REASSURE} are needed."
+    return "; units differ too much to say."

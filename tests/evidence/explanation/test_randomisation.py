@@ -217,6 +217,18 @@ def test_shuffled_labels(blind, verdict):
     assert (found.statistic == pytest.approx(1)) == blind
 
 
+def test_one_cell_has_no_other_map_beside_it():
+    one = case(gradients)
+    one = replace(
+        one, crops=one.crops[:1], maps=one.maps[:1], masks=one.masks[:1], groups=one.groups[:1],
+        targets=one.targets[:1] if one.targets else one.targets,
+        names=one.names[:1] if one.names else one.names,
+    )  # fmt: skip
+    found = examine(one, FAST, ["sensitivity"])[0]
+    assert found.verdict == "inconclusive"
+    assert "one cell only" in found.why
+
+
 def test_gradients_that_are_steady_pass_sensitivity_and_noise_fails():
     found = examine(case(gradients), replace(FAST, radius=0.001), ["sensitivity"])[0]
     assert found.verdict == "pass"

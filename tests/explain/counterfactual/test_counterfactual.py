@@ -271,6 +271,43 @@ def test_a_mask_is_never_moved_and_px_outside_it_stay() -> None:
     assert made.light == ("red", "green")
 
 
+def test_detail_of_cells_less_their_background_changes_the_cell_alone() -> None:
+    crops, names = _pictures(160, 0)
+    mask = np.zeros((160, 1, PX, PX), dtype=np.uint16)
+    mask[:, :, :12, :12] = 1
+    whole = np.concatenate([crops, mask], axis=1)
+    settings = InvertibleSettings(
+        "coupling", "linear", (1,), (8,), training=replace(QUICK, augment=STILL, epochs=4),
+        background="subtracted",
+    )  # fmt: skip
+    learner = InvertibleLearner(("red", "green", "mask:cell"), settings)
+    model = learner.fit(whole, names, [str(k // 2 % 10) for k in range(160)], 0)
+    assert model.seen.subtracts
+    like = replace(
+        model,
+        details=np.stack([model.details[0]] * 2),
+        levels=np.stack([model.levels[0]] * 2),
+    )
+    # Detail that is the same in both classes is no detail to change.
+    way = crossing(like, whole[:12].astype(np.float64), "on", "detail")
+    assert float(way.delta.abs().max()) < 1e-3 * float(way.z.abs().max())
+
+
+def test_who_is_well_beyond_the_border_does_not_go_back(model, cells) -> None:
+    way = crossing(model, cells[0], "on")
+    beyond = replace(way, boundary=np.array([-3.0, -1.7, -0.5, 0.5]))
+    np.testing.assert_allclose(beyond.alphas("convincing"), [0, 0, 0.55, 1.05])
+
+
+def test_latents_beyond_all_numbers_are_far(model, cells) -> None:
+    crops = cells[0][:3].astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = counterfactual(model, crops, "on", 3000.0)
+    assert made.far.all() and np.isfinite(made.images).all()
+    assert (made.clipped > 0).all()
+    assert "Far outside the training data" in made.said(0)
+
+
 @pytest.mark.parametrize(("flow", "head"), [("coupling", "gaussian"), ("i-resnet", "gaussian")])
 def test_many_classes_each_against_control(flow, head) -> None:
     model = _train(flow, head, 3, density=1.0 if flow == "coupling" else 0.0)
@@ -417,7 +454,10 @@ def test_validity_counts_units() -> None:
     assert "fool the model that made them" in bad.why
     few = validity_finding(np.ones(20, dtype=bool), ["a", "b"] * 10, "well", "on")
     assert few.low is None
-    assert few.verdict == "pass"
+    assert few.verdict == "inconclusive"
+    assert few.why.endswith("with certainty; 2 wells are too few to say, 4 are needed.")
+    four = validity_finding(np.ones(20, dtype=bool), list("abcd") * 5, "well", "on")
+    assert (four.low, four.verdict) == (None, "pass")
 
 
 def test_density_is_learned_and_needs_crops_that_halve() -> None:

@@ -151,7 +151,7 @@ def test_the_background_comes_from_another_unit() -> None:
     share = (half[own, 0] != of.crops[own, 0]).mean() / (out[own, 0] != of.crops[own, 0]).mean()
     assert share == pytest.approx(0.5, abs=0.03)
     one = replace(of, groups=("well 0",) * len(of))
-    with pytest.raises(UsageError, match=r"all cells are of one well \(well 0\)"):
+    with pytest.raises(UsageError, match=r"no crop of another well than well 0"):
         perturb(one, Perturbation("exchange_background"), 1.0)
 
 
@@ -221,7 +221,23 @@ def test_few_units_show_points_and_no_interval() -> None:
     of = replace(scene(), groups=tuple(f"well {k % 3}" for k in range(24)))
     red = Perturbation("remove_spots", ("red",))
     told = response_finding(response(SpotCounter(), of, red, "many"))
-    assert (told.low, told.high, told.n, told.verdict) == (None, None, 3, "pass")
+    assert (told.low, told.high, told.n, told.verdict) == (None, None, 3, "inconclusive")
+    assert "3 wells are too few to say, 4 are needed." in told.why
+    of = replace(scene(), groups=tuple(f"well {k % 4}" for k in range(24)))
+    assert response_finding(response(SpotCounter(), of, red, "many")).verdict == "pass"
+    still = response(SpotCounter(), scene(1), Perturbation("dim_channel", ("green",)), "many")
+    assert response_finding(still, "stays").verdict == "inconclusive"
+
+
+def test_a_crop_full_of_its_cell_lends_no_background() -> None:
+    of = scene()
+    full = of.masks.copy()
+    full[np.array(of.groups) != "well 0"] = True
+    with pytest.raises(UsageError, match="shows anything beside its cell"):
+        perturb(replace(of, masks=full), Perturbation("exchange_background"), 1.0)
+    full[np.array(of.groups) == "well 5"] = of.masks[0]
+    out = perturb(replace(of, masks=full), Perturbation("exchange_background"), 1.0)
+    assert out[0, 0, 0, 0] < 200, "another cell was pasted"
 
 
 def test_every_row_runs_and_leaves_masks_alone() -> None:

@@ -15,7 +15,7 @@ from lucyte.learn.margins import class_margin
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.schema.protocols import Predictor
-from lucyte.stats.intervals import FEWEST, unit_mean_interval, unit_means
+from lucyte.stats.intervals import FEWEST, FEWEST_TO_REASSURE, unit_mean_interval, unit_means
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,8 +23,6 @@ SHARES = (0.025, 0.05, 0.1)
 """Shares of all pixels of all channels that are taken away."""
 BASELINES = ("local_background", "mean")
 """Two, for the verdict must not hang on what stands in for a missing pixel."""
-FEWEST_TO_REASSURE = 4
-"""Units that, all on one side, are evidence although they allow no interval."""
 
 
 def test_attribution(

@@ -12,14 +12,18 @@ import numpy.typing as npt
 from lucyte.evidence.explanation.controls import BLURRED, CONTROLS, WORDS, blurred, control_maps
 from lucyte.evidence.explanation.examined import Examined, ExamSettings, is_map
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import FEWEST, Interval, unit_mean_interval, unit_means
+from lucyte.stats.intervals import (
+    FEWEST,
+    FEWEST_TO_REASSURE,
+    Interval,
+    unit_mean_interval,
+    unit_means,
+)
 
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Examined, Floats, np.random.Generator], Floats]
 """``(case, maps N L Y X, rng) -> V N``: larger is better; V variants (fills), nan undefined."""
 
-FEWEST_TO_REASSURE = 4
-"""Units that, all on one side, are evidence although they allow no interval."""
 SMOOTHER = 0.1
 """Share of the map's lead over random pixels by which its blurred copy must lead to count."""
 

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import FEWEST, Interval, unit_mean_interval, unit_means
+from lucyte.stats.intervals import (
+    FEWEST,
+    FEWEST_TO_REASSURE,
+    Interval,
+    unit_mean_interval,
+    unit_means,
+)
 from lucyte.stats.neighbours import nearest
 from lucyte.stats.permutation import count_arrangements, sign_flip_test
 
@@ -20,8 +26,6 @@ LIMIT = 0.1
 """Excess that a batch may have: 0 is chance, 1 that all neighbours are of the cell's own batch."""
 NEIGHBOURS = 10
 """Neighbours of its own class that a cell is asked about, at most."""
-FEWEST_TO_REASSURE = 4
-"""Units that, all on one side, are evidence although they allow no interval."""
 PERMUTATIONS = 499
 ALPHA = 0.05
 

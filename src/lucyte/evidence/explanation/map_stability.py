@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import FEWEST, Interval, unit_mean_interval, unit_means
+from lucyte.stats.intervals import (
+    FEWEST,
+    FEWEST_TO_REASSURE,
+    Interval,
+    unit_mean_interval,
+    unit_means,
+)
 from lucyte.stats.neighbours import jaccard, nearest, overlap
 
 Floats = npt.NDArray[np.float64]
@@ -23,8 +29,6 @@ NEIGHBOURS = 30
 """Neighbours that are compared, where there are ten times as many cells; else a tenth of them."""
 FEWEST_CELLS = 20
 QUESTION = "Does the map show the same with another seed or perplexity?"
-FEWEST_TO_REASSURE = 4
-"""Units that, all on one side, are evidence although they allow no interval."""
 
 
 @dataclass(frozen=True, eq=False)

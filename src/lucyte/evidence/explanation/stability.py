@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from lucyte.evidence.explanation.controls import CONTROLS, WORDS, control_maps
 from lucyte.evidence.explanation.examined import Examined, ExamSettings, ask_again, is_map
-from lucyte.evidence.explanation.judging import FEWEST_TO_REASSURE, Question, undecided, without_map
+from lucyte.evidence.explanation.judging import Question, undecided, without_map
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import unit_mean_interval, unit_means
+from lucyte.stats.intervals import FEWEST_TO_REASSURE, unit_mean_interval, unit_means
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +46,8 @@ def sensitivity(case: Examined, settings: ExamSettings) -> Finding:
     gone = np.flatnonzero(~is_map(case.maps)).tolist()
     if len(gone) == len(case):
         return undecided(case, ASKED, "There is no map: every one is flat or holds no numbers.")
+    if len(case) < 2:
+        return undecided(case, ASKED, "There is one cell only, and no other map to compare with.")
     rng = np.random.default_rng(settings.seed)
     copies = [noisy(case, settings.radius, rng) for _ in range(settings.draws)]
     maps = [ask_again(case, case.predictor, each)[0] for each in copies]

@@ -10,13 +10,11 @@ from scipy.stats import t as student
 
 from lucyte.evidence.model.retrain import HeldOut
 from lucyte.schema.finding import Verdict
-from lucyte.stats.intervals import FEWEST
+from lucyte.stats.intervals import FEWEST, FEWEST_TO_REASSURE
 
 APART = 2.0
 """Gap between classes, in standard deviations between units, that chance rarely makes."""
 MANY = 10
-FEWEST_TO_REASSURE = 4
-"""Units without which not even every unit below the margin is evidence."""
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,13 @@ from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.schema.protocols import Learner
 from lucyte.stats.agreement import kappa
-from lucyte.stats.intervals import FEWEST, unit_mean_interval
+from lucyte.stats.intervals import FEWEST, FEWEST_TO_REASSURE, unit_mean_interval
 
 Floats = npt.NDArray[np.float64]
 Labels = tuple[str, ...]
 HELD_OUT_SHARE = 3
 """One part in so many of each class's units is asked about, the others are learned from."""
 QUICK_SHUFFLES = 59
-FEWEST_TO_REASSURE = 4
 
 
 def seeds(subject: Subject, settings: ChallengeSettings) -> list[Finding]:

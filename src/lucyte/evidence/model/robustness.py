@@ -17,12 +17,11 @@ from lucyte.evidence.model.subject import Subject
 from lucyte.evidence.model.watch import known_cells
 from lucyte.schema.crops import CropSet
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import cluster_interval
+from lucyte.stats.intervals import FEWEST_TO_REASSURE, cluster_interval
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 QUESTION = "Does this model hold when a picture is taken a little differently?"
-FEWEST_TO_REASSURE = 4
 
 
 @dataclass(frozen=True)

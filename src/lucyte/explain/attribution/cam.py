@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 Formula = Callable[[Tensor, Tensor], Tensor]
 TINY = 1e-12
+NEAR_POLE = 1e-6
+"""How near to 0 the weight of Grad-CAM++ may be divided by."""
 
 
 def cam(case: Case) -> Relevance:
@@ -127,8 +129,10 @@ def grad_cam(a: Tensor, g: Tensor) -> Tensor:
 
 def grad_cam_plus_plus(a: Tensor, g: Tensor) -> Tensor:
     """See the module; the factor exp(s) of the paper, one number per crop, is left out."""
-    below = 2 * g**2 + g**3 * a.sum(dim=(2, 3), keepdim=True)
-    alpha = torch.where(below.abs() > TINY, g**2 / torch.where(below == 0, 1.0, below), 0.0)
+    # The paper's g^2 above and below the line cancels: slopes are small where pictures are large.
+    below = 2 + g * a.sum(dim=(2, 3), keepdim=True)
+    sound = (g != 0) & (below.abs() > NEAR_POLE)
+    alpha = torch.where(sound, 1 / torch.where(sound, below, 1.0), 0.0)
     return torch.einsum("nk,nkhw->nhw", (alpha * g.clamp_min(0)).sum(dim=(2, 3)), a)
 
 

@@ -123,8 +123,23 @@ def _falls(
 ) -> list[Tensor]:
     """Fall of the score when one map of one site is 0, ``N K`` per site.
 
-    The batch grows at the sites: what lies before them is computed once for many ablations.
+    The batch grows at the sites: what lies before them is computed once for many ablations. Where
+    ways lead around a site, it grows at the picture.
     """
+    try:
+        return _falls_from(score, sites, seen, rows, at_sites=True)
+    except RuntimeError:  # batches of two sizes meet behind the site
+        return _falls_from(score, sites, seen, rows, at_sites=False)
+
+
+def _falls_from(
+    score: Score,
+    sites: Sequence[Site],
+    seen: tuple[Tensor, list[Tensor]],
+    rows: Ints,
+    *,
+    at_sites: bool,
+) -> list[Tensor]:
     x, answers = seen
     count = len(x)
     with frozen(score.module()) as module, torch.inference_mode():
@@ -138,7 +153,8 @@ def _falls(
                 some = range(at, min(at + step, features))
 
                 def ablate(site: int, answer: Tensor, some: range = some, own: int = own) -> Tensor:
-                    many = answer.repeat_interleave(len(some), dim=0)
+                    times = len(some) if at_sites else 1
+                    many = answer.repeat_interleave(times, dim=0)
                     if site == own:
                         # Row n * len(some) + j is crop n without map some[j].
                         view = many.view(count, len(some), *many.shape[1:])
@@ -150,7 +166,8 @@ def _falls(
                     return many
 
                 with hooked(sites, ablate):
-                    told = score.of_tensor(module(x), np.repeat(rows, len(some)))
+                    given = x if at_sites else x.repeat_interleave(len(some), dim=0)
+                    told = score.of_tensor(module(given), np.repeat(rows, len(some)))
                 falls[:, at : at + len(some)] = before[:, None] - told.reshape(count, len(some))
             out.append(falls)
     return out

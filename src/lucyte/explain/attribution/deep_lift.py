@@ -50,7 +50,7 @@ LOST = 0.02
 ALONE: frozenset[Any] = frozenset(
     {
         *(torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, F.relu, F.relu_),
-        *(F.gelu, F.silu, torch.sigmoid, torch.tanh),
+        *(F.gelu, F.silu, F.elu, F.leaky_relu, F.hardtanh, torch.sigmoid, torch.tanh),
         *(torch.log, torch.Tensor.log, torch.Tensor.clamp_min),
     }
 )

@@ -95,9 +95,9 @@ def find_sites(score: Score, layer: str | None = None) -> list[Site]:
 
 def seen_channels(model: Any) -> tuple[str, ...]:
     """The channels of light that the network looks at at all."""
-    plan = getattr(model, "plan", None)
-    if plan is not None:
-        return used_channels(plan.form, plan.channels)
+    form = getattr(getattr(model, "plan", None), "form", None)
+    if form is not None:
+        return used_channels(form, model.plan.channels)
     return tuple(model.channels[k] for k in light_channels(model.channels))
 
 
@@ -157,8 +157,8 @@ def look(
     kept: dict[int, Tensor] = {}
 
     def cut(at: int, found: Tensor) -> Tensor:
-        kept[at] = found.detach().requires_grad_(slopes)
-        return kept[at]
+        kept[at] = found.detach().clone().requires_grad_(slopes)
+        return kept[at].clone()  # what follows may work in place
 
     with frozen(score.module()) as module, hooked(sites, cut), torch.set_grad_enabled(slopes):
         told = module(x)

@@ -92,6 +92,8 @@ class Relevance:
 
     def why_no_shares(self) -> str:
         """Why channels have no shares; empty where they have."""
+        if self.method == "rise":
+            return "Random masks leave chance in every channel, which would count as a share."
         if self.unit == "attention":
             return "Attention of separate encoders is not on one scale."
         if len(self.joined) > 1:

@@ -22,6 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from lucyte.explain.attribution.explained import Floats
+from lucyte.explain.attribution.inside import seen_channels
 from lucyte.schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def rise(case: Case) -> Relevance:
     """RISE as a row of the table of methods; the same masks for all crops."""
     settings = case.settings
     maps = rise_maps(case.questions(), settings.samples, settings.seed)
+    # What the network never sees, only chance gave a slope.
+    maps[:, [name not in seen_channels(case.score.model) for name in case.light]] = 0
     return case.found(maps, "fall", note=f"{settings.samples} random masks.")
 
 

@@ -59,6 +59,8 @@ def change_words(before: pd.Series, after: pd.Series, spread: pd.Series, most: i
     most : int
     """
     size = ((after - before) / spread.where(spread > 0)).abs()
+    if not np.isfinite(size).any():
+        return "what changed cannot be told: no feature differs between the cells"
     told = size[np.isfinite(size) & (size >= 0.1)].sort_values(ascending=False, kind="stable")
     seen = [name for name in told.index if str(name).startswith(PLAIN) and told[name] >= SEEN]
     order = [*seen, *(name for name in told.index if name not in seen)][:most]

@@ -71,7 +71,7 @@ class Counterfactuals:
     @property
     def far(self) -> npt.NDArray[np.bool_]:
         """Images that lie farther from training crops than 99 % of real crops do."""
-        return self.distance > 1
+        return ~(self.distance <= 1)  # beyond all numbers is far as well
 
     @property
     def light(self) -> tuple[str, ...]:
@@ -96,9 +96,12 @@ class Counterfactuals:
         if self.clipped[k] > 0:
             text += f" {self.clipped[k]:.1%} of its px were not possible and were clipped."
         if self.far[k]:
+            many = f"{self.distance[k]:.1f} times as far as 99 % of real cells lie"
+            if not math.isfinite(self.distance[k]):
+                many = "farther than can be measured"
             text += (
-                f" Far outside the training data: {self.distance[k]:.1f} times as far as 99 % of "
-                f"real cells lie (the cell itself: {self.distance_before[k]:.1f}); do not trust it."
+                f" Far outside the training data: {many} (the cell itself: "
+                f"{self.distance_before[k]:.1f}); do not trust it."
             )
         return text
 
@@ -209,7 +212,7 @@ def possible(model: Walked, crops: npt.NDArray[Any], z: Tensor) -> tuple[npt.NDA
     light = model.decode(z) + model.seen.taken_off(crops)
     images = np.array(crops)
     whole = np.issubdtype(images.dtype, np.integer)
-    top = float(np.iinfo(images.dtype).max) if whole else np.inf
+    top = float((np.iinfo if whole else np.finfo)(images.dtype).max)
     at = [model.channels.index(name) for name in model.seen.light]
     seen = np.ones((len(crops), 1, *crops.shape[2:]), dtype=np.bool_)
     if model.seen.erases:
@@ -219,8 +222,8 @@ def possible(model: Walked, crops: npt.NDArray[Any], z: Tensor) -> tuple[npt.NDA
     for plane, (k, name) in enumerate(zip(at, model.seen.light, strict=True)):
         low = min(0.0, model.intensity_range.get(name, (0.0, top))[0])
         value = np.round(light[:, plane]) if whole else light[:, plane]
-        impossible[:, plane] = ((value < low) | (value > top)) & seen[:, 0]
-        kept = np.clip(value, low, top).astype(images.dtype)
+        impossible[:, plane] = ~((value >= low) & (value <= top)) & seen[:, 0]
+        kept = np.clip(np.nan_to_num(value, nan=top), low, top).astype(images.dtype)
         images[:, k] = np.where(seen[:, 0], kept, images[:, k])
     counted = np.broadcast_to(seen, impossible.shape).sum(axis=(1, 2, 3))
     return images, impossible.sum(axis=(1, 2, 3)) / np.maximum(counted, 1)

@@ -48,6 +48,7 @@ from torch import Tensor
 from lucyte.explain.counterfactual.transfer import as_other
 from lucyte.explain.counterfactual.walked import Detailed, Walked
 from lucyte.schema.errors import UsageError, unknown
+from lucyte.schema.protocols import MASK_CHANNEL
 
 Floats = npt.NDArray[np.float64]
 DIRECTIONS = {
@@ -114,7 +115,8 @@ class Crossing:
                 return self.boundary.copy()
             if self.direction == "detail":
                 return np.fmax(REACH, 1.1 * self.boundary)
-            return np.maximum(0.8 + 0.5 * self.boundary, 1.1 * self.boundary)
+            far = np.maximum(0.8 + 0.5 * self.boundary, 1.1 * self.boundary)
+            return np.maximum(far, 0.0)  # who is well beyond the border need not go back
         told = np.asarray(how, dtype=np.float64)
         if told.shape not in ((), self.boundary.shape) or not np.isfinite(told).all():
             raise UsageError(
@@ -204,10 +206,16 @@ def _detail_way(
     moved = as_other(model.seen.prepare(raw).numpy(), source, target, shift)
     picture = raw.clone()
     light = [model.channels.index(name) for name in model.seen.light]
-    picture[:, light] = model.seen.undo(torch.from_numpy(moved))
-    for channel in light:  # undoing is exponential: a little too far is far too bright
-        low, high = model.intensity_range.get(model.channels[channel], (-np.inf, np.inf))
-        picture[:, channel] = picture[:, channel].clamp(low, high)
+    drawn = model.seen.undo(torch.from_numpy(moved))
+    drawn = drawn + torch.from_numpy(model.seen.taken_off(crops))
+    for plane, name in enumerate(model.seen.light):
+        # Undoing is exponential: a little too far is far too bright.
+        low, high = model.intensity_range.get(name, (-np.inf, np.inf))
+        drawn[:, plane] = drawn[:, plane].clamp(low, high)
+    if model.seen.erases:  # px outside stay, since their level may be taken off once more
+        own = raw[:, [model.channels.index(MASK_CHANNEL)]] > 0.5
+        drawn = torch.where(own, drawn, raw[:, light])
+    picture[:, light] = drawn
     return model.encode(picture.numpy()) - z
 
 

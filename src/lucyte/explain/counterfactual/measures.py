@@ -19,7 +19,12 @@ from lucyte.explain.counterfactual.closed_form import Counterfactuals
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.schema.protocols import Predictor
-from lucyte.stats.intervals import unit_means, unit_proportion_interval
+from lucyte.stats.intervals import (
+    FEWEST_TO_REASSURE,
+    unit_means,
+    unit_proportion_interval,
+    why_open,
+)
 
 Floats = npt.NDArray[np.float64]
 NEAREST = 5
@@ -143,13 +148,15 @@ def validity_finding(
     names, shares = unit_means(taken.astype(np.float64), groups)
     low = interval.low
     share = float(shares.mean())
-    surely = low >= WANTED if low is not None else bool((shares >= WANTED).all())
+    many = len(shares) >= FEWEST_TO_REASSURE
+    surely = low >= WANTED if low is not None else many and bool((shares >= WANTED).all())
     verdict: Verdict = "pass" if surely else "fail" if share < TOLERABLE else "inconclusive"
     why = f"{judge[0].upper()}{judge[1:]} sees {target} in {share:.0%} of the made-up cells"
     why += {
         "pass": "; what was changed is what makes the class.",
         "fail": "; the changes fool the model that made them, so read no biology into them.",
-        "inconclusive": f"; wanted is {WANTED:.0%} with certainty.",
+        "inconclusive": f"; wanted is {WANTED:.0%} with certainty"
+        + ("." if low is not None else why_open(len(names), unit)),
     }[verdict]
     return Finding(
         "counterfactual.validity",

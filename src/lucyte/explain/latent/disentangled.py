@@ -31,7 +31,7 @@ from lucyte.explain.counterfactual.changes import Measure, change_words
 from lucyte.explain.latent.traversal import Traversal
 from lucyte.schema.errors import UsageError
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import unit_mean_interval, unit_means
+from lucyte.stats.intervals import FEWEST_TO_REASSURE, unit_mean_interval, unit_means, why_open
 
 Floats = npt.NDArray[np.float64]
 ONE = 0.5
@@ -214,7 +214,8 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
     interval = unit_mean_interval(np.array(shares), found)
     _, values = unit_means(np.array(shares), found)
     low, high = interval.low, interval.high
-    surely = low >= ONE if low is not None else bool((values >= ONE).all())
+    many = len(values) >= FEWEST_TO_REASSURE
+    surely = low >= ONE if low is not None else many and bool((values >= ONE).all())
     hardly = high < ONE if high is not None else bool((values < ONE).all())
     verdict: Verdict = "pass" if surely else "fail" if hardly else "inconclusive"
     why = (
@@ -224,7 +225,7 @@ def one_change_finding(effects: LatentEffects, groups: Sequence[str], unit: str)
     why += {
         "pass": ", so each can be given a name.",
         "fail": ": they change several things at once, so naming them would mislead.",
-        "inconclusive": "; units differ too much to say.",
+        "inconclusive": why_open(len(found), unit),
     }[verdict]
     return Finding(
         "latent.one_change",

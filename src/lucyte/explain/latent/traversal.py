@@ -16,7 +16,7 @@ from lucyte.networks.autoencoder import Autoencoder
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.schema.protocols import Predictor
-from lucyte.stats.intervals import unit_mean_interval, unit_means
+from lucyte.stats.intervals import FEWEST_TO_REASSURE, unit_mean_interval, unit_means, why_open
 
 Floats = npt.NDArray[np.float64]
 SHIFTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
@@ -181,7 +181,8 @@ def score_finding(
     slopes = above / below
     interval = unit_mean_interval(slopes, names)
     low, high = interval.low, interval.high
-    surely = low >= AGREES if low is not None else bool((slopes >= AGREES).all())
+    many = len(slopes) >= FEWEST_TO_REASSURE
+    surely = low >= AGREES if low is not None else many and bool((slopes >= AGREES).all())
     hardly = high < AGREES if high is not None else bool((slopes < AGREES).all())
     verdict: Verdict = "pass" if surely else "fail" if hardly else "inconclusive"
     why = (
@@ -191,7 +192,7 @@ def score_finding(
     why += {
         "pass": ": what a latent shows is what moves the score.",
         "fail": ": the pictures do not show what moves the score, so do not read a cause in them.",
-        "inconclusive": "; units differ too much to say.",
+        "inconclusive": why_open(len(names), unit),
     }[verdict]
     return Finding(
         "latent.score",

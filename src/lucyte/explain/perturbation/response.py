@@ -13,6 +13,7 @@ output compared with known biology). Spearman 1904, doi 10.2307/1412159.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,13 @@ from lucyte.learn.margins import class_margin
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.schema.protocols import Predictor
-from lucyte.stats.intervals import Interval, unit_mean_interval, unit_means
+from lucyte.stats.intervals import (
+    FEWEST_TO_REASSURE,
+    Interval,
+    unit_mean_interval,
+    unit_means,
+    why_open,
+)
 
 Floats = npt.NDArray[np.float64]
 MOVES = 0.1
@@ -214,6 +221,8 @@ def response_finding(
 def _size(interval: Interval, values: Floats) -> tuple[float, float]:
     """Least and largest size of the change that the data allow."""
     if interval.low is None or interval.high is None:
+        if len(values) < FEWEST_TO_REASSURE:
+            return 0.0, math.inf
         one_side = bool((values > 0).all() or (values < 0).all())
         return (float(np.abs(values).min()) if one_side else 0.0), float(np.abs(values).max())
     low, high = interval.low, interval.high
@@ -232,6 +241,7 @@ def _verdict(expected: str, size: tuple[float, float], monotone: bool) -> Verdic
 
 def _why(found: Response, words: str, told: tuple[float, Verdict, str, bool]) -> str:
     change, verdict, expected, monotone = told
+    units = len(set(found.groups))
     text = (
         f"{words[0].upper()}{words[1:]} takes the probability of {found.target} "
         f"{'up' if change > 0 else 'down'} by {abs(change):.2f} at the full dose"
@@ -245,7 +255,7 @@ def _why(found: Response, words: str, told: tuple[float, Verdict, str, bool]) ->
                 "fail": ": the model hardly looks at it.",
                 "inconclusive": "; the answer does not follow the dose steadily."
                 if not monotone
-                else "; units differ too much to say.",
+                else why_open(units, found.unit),
             }[verdict]
         )
     return (
@@ -253,7 +263,8 @@ def _why(found: Response, words: str, told: tuple[float, Verdict, str, bool]) ->
         + {
             "pass": ", as little as it should.",
             "fail": ", though it should not matter: the model relies on what it should not.",
-            "inconclusive": "; units differ too much to say that it does not matter.",
+            "inconclusive": why_open(units, found.unit).removesuffix(".")
+            + " that it does not matter.",
         }[verdict]
     )
 

@@ -61,11 +61,11 @@ def exchange_background(
     UsageError
         All cells are of one unit.
     """
-    others = np.flatnonzero(np.asarray(scene.groups, dtype=str) != scene.groups[k])
+    others = background_donors(scene, k)
     if not len(others):
         raise UsageError(
-            f"all cells are of one {scene.unit} ({scene.groups[k]}); a background is exchanged "
-            "with that of another."
+            f"no crop of another {scene.unit} than {scene.groups[k]} shows anything beside its "
+            "cell; a background is exchanged with that of another."
         )
     donor = int(others[rng.integers(len(others))])
     cell = _grown(scene.masks[donor])
@@ -76,6 +76,13 @@ def exchange_background(
         beside = filled(beside, cell, ~cell, rng, width_px=4.0)
         out[channel] = np.where(goes, beside, out[channel])
     return out
+
+
+def background_donors(scene: Scene, k: int) -> npt.NDArray[np.int64]:
+    """Cells of other units than crop k's whose crops show more than themselves."""
+    others = np.flatnonzero(np.asarray(scene.groups, dtype=str) != scene.groups[k])
+    fit = [not _grown(scene.masks[other]).all() for other in others]
+    return np.asarray(others[np.array(fit, dtype=np.bool_)], dtype=np.int64)
 
 
 def _grown(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
