@@ -91,7 +91,7 @@ def test_instances_by_group(truth: Path, found: Path, tmp_path: Path) -> None:
 
 def test_a_requirement_and_um(truth: Path, found: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    validate_files(found, truth, "instance", out, at_least=0.9, spacing_um=[0.5])
+    validate_files(found, truth, "instance", out, at_least=0.4, spacing_um=[0.5])
     table = scores(out)
     assert table["object_HD95_um"].tolist() == (0.5 * table["object_HD95_px"]).tolist()
     (finding,) = findings(out)
@@ -261,6 +261,25 @@ def test_boxes_without_scores_have_no_average_precision(truth: Path, tmp_path: P
         validate_files(tmp_path / "mine.csv", truth, "detection", tmp_path / "out")
 
 
+def test_boxes_of_other_classes_count_as_one_and_it_is_said(truth: Path, tmp_path: Path) -> None:
+    table = table_of(truth)
+    table.assign(state="fed").to_csv(tmp_path / "true.csv", index=False)
+    table.assign(state="starved").to_csv(tmp_path / "mine.csv", index=False)
+    text = validate_files(
+        tmp_path / "mine.csv", tmp_path / "true.csv", "detection", tmp_path / "out"
+    )
+    assert "not compared, all count as one: starved in the prediction, fed in the ref" in text
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    text = validate_files(
+        tmp_path / "plain.csv", tmp_path / "plain.csv", "detection", tmp_path / "plain"
+    )
+    assert "not compared" not in text
+    table.loc[3, "score"] = np.inf
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(InputError, match="has an infinite score in row 3"):
+        validate_files(tmp_path / "mine.csv", tmp_path / "true.csv", "detection", tmp_path / "out")
+
+
 def test_nothing_found_at_all(truth: Path, tmp_path: Path) -> None:
     table_of(truth).iloc[:0].to_csv(tmp_path / "mine.csv", index=False)
     validate_files(tmp_path / "mine.csv", truth, "detection", tmp_path / "out")
@@ -305,6 +324,18 @@ def test_states_with_probabilities(tmp_path: Path) -> None:
     assert scores(tmp_path / "out")["accuracy"].mean() == pytest.approx(right)
     assert accuracy["details"]["summary"]["brier"]["better"] == "lower"
     assert "recall:starved" in text
+
+
+def test_a_class_called_none_is_a_class(tmp_path: Path) -> None:
+    rows = [("None", "A", "NA")[k % 3] for k in range(60)]
+    table = pd.DataFrame({"image": [f"i{k}" for k in range(60)], "state": rows})
+    for name in ("mine", "true"):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    text = validate_files(
+        tmp_path / "mine.csv", tmp_path / "true.csv", "classification", tmp_path / "out"
+    )
+    assert "without a true state" not in text
+    assert findings(tmp_path / "out")[0]["details"]["classes"] == ["A", "NA", "None"]
 
 
 def test_states_alone(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def ask(**more: Any) -> Question:
 def test_the_answer_comes_first_then_what_fits(truth: Path, tmp_path: Path) -> None:
     found, out = write(tmp_path / "found", TRUE, moved=3), tmp_path / "out"
     lines = validate_files(found, truth, "instance", out).splitlines()
-    assert lines[0].startswith("F1@0.5 is 1.00 (1.00 to 1.00, 8 images)")
+    assert lines[0].startswith("F1@0.5 is 1.00 (0.59 to 1.00, 8 images)")
     assert lines[1] == "Mean over 8 images (instance), n = 8 images:"
     shown = [line.split()[0] for line in lines[3:10]]
     assert shown == ["F1@0.5", "recall@0.5", "precision@0.5", "PQ", "SQ", "object_NSD",

@@ -9,10 +9,12 @@ from scipy.stats import t as student
 from lucyte.schema.errors import UsageError
 from lucyte.stats.intervals import (
     cluster_interval,
+    grouped_jackknife,
     unit_difference_interval,
     unit_mean_interval,
     unit_means,
     unit_proportion_interval,
+    unit_score_interval,
 )
 from lucyte.stats.roc import auroc_interval, unit_pairs
 from reference.intervals import clustered_auroc, mean_and_error
@@ -163,3 +165,53 @@ def test_one_class_is_undefined_with_a_reason() -> None:
     assert interval.method == "undefined: only one class is there"
     with pytest.raises(UsageError, match="nan or infinite"):
         auroc_interval([np.nan, 2], [True, False], ["a", "b"])
+
+
+def test_one_that_failed_of_many_alike_is_not_certainty() -> None:
+    """A third of the resamples hold no spread; leaving those out put the lower end at the mean."""
+    scores = np.array([0.0, *np.ones(30)])
+    names = [f"image {k:02d}" for k in range(31)]
+    plain = unit_mean_interval(scores, names)
+    assert plain.method == "t on unit means" and plain.low < 0.93
+    kept = unit_score_interval(scores, names, (0, 1))
+    assert kept.low < 0.87 and 0.99 < kept.high <= 1
+    assert kept.estimate == pytest.approx(scores.mean())
+    halves = np.array([*np.ones(31), *np.zeros(31)], dtype=bool)
+    both = unit_difference_interval(
+        [*scores, *scores[::-1]], [*names, *(f"b{name}" for name in names)], halves
+    )
+    assert both.low < -0.06 and both.high > 0.06
+
+
+@pytest.mark.parametrize("count", [12, 30, 31, 60])
+def test_scores_that_are_mostly_perfect_are_covered(count: int) -> None:
+    rng = np.random.default_rng(count)
+    names = [f"{k:03d}" for k in range(count)]
+    bad = rng.random((400, count)) < 0.05
+    values = np.where(bad, rng.uniform(0, 0.6, bad.shape), 1.0)
+    mean = 0.05 * 0.3 + 0.95
+    held = [
+        found.low <= mean <= found.high
+        for found in (unit_score_interval(row, names, (0, 1)) for row in values)
+    ]
+    assert np.mean(held) >= 0.93
+
+
+def test_a_score_between_other_bounds_or_none() -> None:
+    values, names = np.linspace(-0.5, 0.7, 9), [str(k) for k in range(9)]
+    wide = unit_score_interval(values, names, (-1, 1))
+    assert -1 <= wide.low < values.mean() < wide.high <= 1
+    free = unit_score_interval(values, names, (0, np.inf))
+    assert free == unit_mean_interval(values, names)
+
+
+def test_many_units_are_left_out_by_groups() -> None:
+    rng = np.random.default_rng(0)
+    units = [f"{k:04d}" for k in range(1000) for _ in range(3)]
+    wells = np.repeat(rng.normal(0, 1, 1000), 3) + rng.normal(0, 0.2, 3000)
+    found = grouped_jackknife(lambda rows: float(wells[rows].mean()), units)
+    exact = unit_mean_interval(wells, units)
+    assert found.n == 1000 and found.estimate == pytest.approx(exact.estimate)
+    assert found.high - found.low == pytest.approx(exact.high - exact.low, rel=0.2)
+    lost = grouped_jackknife(lambda rows: np.nan, units)
+    assert lost.low is None and lost.n == 1000

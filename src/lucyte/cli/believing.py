@@ -94,6 +94,7 @@ def explain(
     from lucyte.pipeline.asked_model import Wanted
     from lucyte.pipeline.explain import explain as put
     from lucyte.pipeline.explain_request import ExplainRequest
+    from lucyte.pipeline.out_folder import usual_out
 
     reading = sample_reading(
         (channels, select, pages),
@@ -106,7 +107,7 @@ def explain(
         array=array,
         axes=axes,
     )
-    where = out or _beside(first, data, "explained")
+    where = out or usual_out(first, data, "explained")
     request = ExplainRequest(
         Wanted(first, data, reading, need_labels=False, seed=seed, quiet=quiet),
         where,
@@ -173,6 +174,7 @@ def challenge(
     from lucyte.pipeline.asked_model import Wanted
     from lucyte.pipeline.challenge import ChallengeRequest
     from lucyte.pipeline.challenge import challenge as put
+    from lucyte.pipeline.out_folder import usual_out
 
     reading = sample_reading(
         (channels, select, pages),
@@ -185,7 +187,7 @@ def challenge(
         array=array,
         axes=axes,
     )
-    where = out or _beside(first, data, "challenged")
+    where = out or usual_out(first, data, "challenged")
     settings = ChallengeSettings(margin=margin, refits=refits, seed=seed)
     request = ChallengeRequest(
         Wanted(first, data, reading, seed=seed, quiet=quiet),
@@ -362,11 +364,6 @@ def _claims(
 
 def _explained_by(data: Path, out: Path) -> str:
     return shlex.join(["lucyte", "explain", "MODEL", str(data), "--counterfactual", str(out)])
-
-
-def _beside(first: Path, data: Path | None, name: str) -> Path:
-    """In the run; a model folder holds a model and nothing else."""
-    return Path(name) if data is not None else first / name
 
 
 def _typed() -> str:

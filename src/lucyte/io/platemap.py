@@ -36,6 +36,10 @@ def find_platemap(path: str | Path) -> Path | None:
     return None
 
 
+NOT_KNOWN = ("", "NA", "N/A", "n/a", "na", "nan", "NaN", "#N/A")
+"""What stands for nothing; ``None`` and ``null`` may be the names of a treatment or a genotype."""
+
+
 def read_platemap(path: str | Path) -> pd.DataFrame:
     """Read a plate map from CSV, or TSV.
 
@@ -64,8 +68,9 @@ def read_platemap(path: str | Path) -> pd.DataFrame:
         separator = max(",;\t", key=text.partition("\n")[0].count)
         # Everything is text at first: well "1E2" is no number.
         table = pd.read_csv(
-            StringIO(text), sep=separator, header=None, dtype=str, skipinitialspace=True
-        )
+            StringIO(text), sep=separator, header=None, dtype=str, skipinitialspace=True,
+            keep_default_na=False, na_values=list(NOT_KNOWN),
+        )  # fmt: skip
     except FileNotFoundError:
         raise InputError(path, "no such plate map.") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lucyte.io.labelled import SampleOptions
+from lucyte.io.words import read_csv_words
 from lucyte.learn.image_augment import AugmentSettings
 from lucyte.learn.image_learner import ImageLearner, ImageSettings
 from lucyte.learn.image_training import TrainingSettings
@@ -197,7 +198,7 @@ def _out_of_fold(folder: Path) -> tuple[dict[str, str], dict[str, float]]:
     path = folder / "predictions.csv"
     if not path.is_file():
         return {}, {}
-    table = pd.read_csv(path, dtype={"image": str, "state": str})
+    table = read_csv_words(path, ("image", "state"))
     states = dict(zip(table["image"], table["state"], strict=True))
     chances = {
         row["image"]: float(row[f"p_{row['state']}"])

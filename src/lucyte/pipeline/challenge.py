@@ -15,6 +15,7 @@ from lucyte.evidence.model.sample_crops import subject_from_samples
 from lucyte.evidence.model.settings import ChallengeSettings
 from lucyte.io.atomic import write_json, write_text
 from lucyte.pipeline.asked_model import AskedModel, Wanted, ask
+from lucyte.pipeline.out_folder import refuse_out, usual_out
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.pipeline.words import counted
 from lucyte.report.challenge import ChallengeContent, render_challenge, verdict
@@ -56,10 +57,12 @@ def challenge(request: ChallengeRequest) -> str:
     Raises
     ------
     InputError, UsageError
-        No model, no cells, a challenge of no known name.
+        No model, no cells, a challenge of no known name; OUT is a run or a model folder.
     """
     chosen(request.names or None)
-    asked = ask(request.wanted)
+    wanted = request.wanted
+    refuse_out(request.out, usual_out(wanted.first, wanted.data, "challenged"))
+    asked = ask(wanted)
     subject = subject_from_samples(
         asked.samples,
         asked.model,
@@ -68,7 +71,7 @@ def challenge(request: ChallengeRequest) -> str:
         file_bytes=asked.file_bytes,
     )
     settings = _bounded(request, subject.crops.crop_px)
-    log, began = TrainingLog(request.wanted.quiet), time.perf_counter()
+    log, began = TrainingLog(wanted.quiet), time.perf_counter()
 
     def told(name: str, number: int, among: int) -> None:
         spent = time.perf_counter() - began

@@ -22,6 +22,7 @@ from lucyte.pipeline.examined_maps import chosen_methods, examined_maps, refuse_
 from lucyte.pipeline.explain_request import ExplainRequest
 from lucyte.pipeline.explained_choice import Cells, choose_cells
 from lucyte.pipeline.how_right import both_right
+from lucyte.pipeline.out_folder import refuse_out, usual_out
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.readable import Readable, read_model
 from lucyte.pipeline.trained_drawer import trained_drawer
@@ -41,8 +42,10 @@ def explain(request: ExplainRequest) -> str:
     Raises
     ------
     InputError, UsageError
-        No model, no cells; a method, class or layer that is not there.
+        No model, no cells; a method, class or layer that is not there; OUT is a run or a model
+        folder.
     """
+    refuse_out(request.out, usual_out(request.wanted.first, request.wanted.data, "explained"))
     asked = ask(request.wanted)
     methods = chosen_methods(asked, request.methods)
     refuse_settings(asked, request)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lucyte.evidence import ledger as findings_ledger
-from lucyte.evidence.hypothesis.answer import Judged, finding, judge_family
-from lucyte.evidence.hypothesis.ledger import FOLDER, Frozen, Ledger
-from lucyte.evidence.hypothesis.record import (
-    CORRELATIONS,
-    Hypothesis,
-    canonical,
-    load_record,
-)
+from lucyte.evidence.hypothesis.kept import refuse_lost
+from lucyte.evidence.hypothesis.ledger import FOLDER, Ledger
+from lucyte.evidence.hypothesis.record import CORRELATIONS, Hypothesis, load_record
 from lucyte.evidence.hypothesis.seen import already_seen, assumptions
 from lucyte.evidence.hypothesis.trial import PAIRED, Rows, design_of, hold_trial, threshold
-from lucyte.io.atomic import write_json
 from lucyte.pipeline.folder import RunFolder
+from lucyte.pipeline.hypothesis_answers import EVIDENCE, answer_all, draw_answers, known_findings
 from lucyte.pipeline.hypothesis_measurements import measurement_of
 from lucyte.pipeline.hypothesis_quantities import (
     ANSWERS,
@@ -35,8 +27,6 @@ from lucyte.pipeline.progress import step
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import InputError, UsageError
 from lucyte.schema.finding import Finding
-
-EVIDENCE = "evidence.json"
 
 
 def test_hypothesis(run: Path, record: Path, *, quiet: bool = False) -> tuple[Finding, ...]:
@@ -57,12 +47,13 @@ def test_hypothesis(run: Path, record: Path, *, quiet: bool = False) -> tuple[Fi
     Returns
     -------
     tuple of Finding
-        The one asked first, then the other tested members of its family.
+        The one asked first, then the other tested members of its family, then those whose kept
+        answer was gone and was drawn from the ledger again.
 
     Raises
     ------
     InputError
-        A file that is not there, or a ledger that was edited.
+        A file that is not there, or a ledger that was edited or lacks what the run tells of.
     UsageError
         A record that cannot be read or has changed since it was frozen, a measurement that the
         model sees, or names that the run does not have. Nothing is frozen then.
@@ -71,16 +62,18 @@ def test_hypothesis(run: Path, record: Path, *, quiet: bool = False) -> tuple[Fi
     view = RunView(run, asked, record.absolute().parent)
     with RunFolder(run).lock(), step("Testing the hypothesis", 1, quiet=quiet) as done:
         ledger = Ledger(run / FOLDER)
+        refuse_lost(ledger, known_findings(run / EVIDENCE))
         ledger.check(asked)
         _refuse_seen(view)
         rows, told = _rows(view)
+        data = _digest(rows)
+        ledger.check(asked, data)
         # From here on it counts: what follows is kept whatever it says.
         ledger.freeze(asked, record.read_text(encoding="utf-8"))
         trial = hold_trial(asked, rows)
-        ledger.add_trial(asked.name, _digest(rows), trial)
-        told["asked_before"] = _asked_before(ledger.frozen(), asked)
+        ledger.add_trial(asked.name, data, trial)
         assumed = (*assumptions(asked.measurement, view.seen), *_of_model(asked))
-        found = _answer(run, ledger.family(asked.family), asked.name, (assumed, told))
+        found = answer_all(run, ledger, asked, (assumed, told))
         done()
     return found
 
@@ -89,11 +82,20 @@ test_hypothesis.__test__ = False  # type: ignore[attr-defined]
 
 
 def stored_findings(run: Path) -> tuple[Finding, ...]:
-    """The Findings of all hypotheses that were tested on a run; a rerun keeps them."""
+    """The Findings of all hypotheses that were tested on a run; a rerun keeps them.
+
+    Raises
+    ------
+    InputError
+        The ledger was edited, or lacks a hypothesis that the run tells of.
+    """
     ledger = Ledger(run / FOLDER)
-    tested = [each.record.name for each in ledger.frozen() if each.trials]
-    kept = [_kept(run, name) for name in tested]
-    return tuple(Finding.from_json(each["finding"]) for each in kept if "finding" in each)
+    try:
+        known = known_findings(run / EVIDENCE)
+    except InputError:
+        known = ()  # It is about to be written anew; the files in hypotheses/ speak for it.
+    refuse_lost(ledger, known)
+    return tuple(each.finding for each in draw_answers(run, ledger))
 
 
 def _refuse_seen(view: RunView) -> None:
@@ -160,82 +162,6 @@ def _refuse_constant(record: Hypothesis, rows: Rows) -> None:
             f"{record.test.unit}, so cells cannot be compared within it; set test.across = "
             '"units".'
         )
-
-
-def _answer(
-    run: Path,
-    family: Sequence[Frozen],
-    asked: str,
-    mine: tuple[tuple[str, ...], dict[str, Any]],
-) -> tuple[Finding, ...]:
-    """Answer the whole family, write each answer, and put all into the evidence."""
-    out: list[Finding] = []
-    for judged in judge_family(family):
-        name = judged.member.record.name
-        kept = _kept(run, name)
-        assumed, told = mine if name == asked else (kept.get("assumed", ()), kept.get("told", {}))
-        one = finding(judged, assumed, {**told, "earlier_tests": _earlier(judged)})
-        _keep(run, judged, one, assumed, told)
-        out.insert(0 if name == asked else len(out), one)
-    _into_evidence(run / EVIDENCE, out)
-    return tuple(out)
-
-
-def _earlier(judged: Judged) -> list[float | None]:
-    """Effects of tests on earlier states of the data, oldest first."""
-    return [trial.to_json()["effect"] for _, trial in judged.member.trials[:-1]]
-
-
-def _kept(run: Path, name: str) -> dict[str, Any]:
-    path = run / FOLDER / f"{name}.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _keep(
-    run: Path, judged: Judged, one: Finding, assumed: Sequence[str], told: dict[str, Any]
-) -> None:
-    member = judged.member
-    write_json(
-        run / FOLDER / f"{member.record.name}.json",
-        {
-            "record": canonical(member.record),
-            "sha256": member.sha256,
-            "order": member.order,
-            "frozen": member.time,
-            "assumed": list(assumed),
-            "told": told,
-            "trial": judged.trial.to_json(),
-            "finding": one.to_json(),
-        },
-    )
-
-
-def _into_evidence(path: Path, found: Sequence[Finding]) -> None:
-    """Replace Findings of the same names, keep all others."""
-    names = {each.name for each in found}
-    known: tuple[Finding, ...] = ()
-    if path.is_file():
-        try:
-            known = findings_ledger.read(json.loads(path.read_text(encoding="utf-8")), str(path))
-        except ValueError as error:
-            raise InputError(path, f"cannot be read: {error}.", "Run again.") from None
-    kept = [each for each in known if each.name not in names]
-    write_json(path, findings_ledger.write([*kept, *found]))
-
-
-def _asked_before(frozen: Sequence[Frozen], asked: Hypothesis) -> list[str]:
-    """Hypotheses registered earlier that relate the same two things."""
-    out = []
-    for each in frozen:
-        if each.record.name == asked.name:
-            break
-        same = each.record.quantity == asked.quantity, each.record.measurement == asked.measurement
-        out += [each.record.name] if all(same) else []
-    return out
 
 
 def _digest(rows: Rows) -> str:

@@ -12,7 +12,8 @@ from lucyte.io.annotated_image import AnnotatedSet
 from lucyte.learn.object_sets import Split
 from lucyte.networks.model_folder import Card
 from lucyte.pipeline.fingerprint import hash_inputs, hash_texts
-from lucyte.stats.intervals import unit_mean_interval
+from lucyte.stats.goodness import measure_of
+from lucyte.stats.intervals import unit_score_interval
 
 SHOWN = ("AP@0.5", "AP@0.75", "F1@0.5", "PQ", "SEG", "mAP50", "mAP50-95")
 """Scores that go on the card."""
@@ -46,7 +47,9 @@ def object_card(
     for score in names:
         if not table[score].notna().any():
             continue
-        found = unit_mean_interval(table[score].to_numpy(), table["group"].astype(str).to_numpy())
+        bounds = (measure_of(score).low, measure_of(score).high)
+        groups = table["group"].astype(str).to_numpy()
+        found = unit_score_interval(table[score].to_numpy(), groups, bounds)
         metrics[score] = {
             "value": round(found.estimate, 4),
             "low": None if found.low is None else round(found.low, 4),

@@ -140,7 +140,7 @@ def _with_classes(
 ) -> tuple[pd.DataFrame, str, list[str]]:
     """The table with the class of each cell in a text column, the column, and notes."""
     if not column and (run / LABELS).is_file():
-        told = pd.read_csv(run / LABELS, dtype=str).fillna("")
+        told = pd.read_csv(run / LABELS, dtype=str, keep_default_na=False)
         for name in ("object_id", "state"):
             if name not in told:
                 raise InputError(run / LABELS, f"has no column {name!r}.", "See: lucyte label RUN")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from lucyte.pipeline.classifier_folder import (
     write_classifier,
 )
 from lucyte.pipeline.labelled_data import LabelledData, read_labelled, resampling, with_mask
+from lucyte.pipeline.out_folder import refuse_model_out
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
@@ -52,8 +54,10 @@ def train_classifier(request: ClassifierRequest) -> str:
     Raises
     ------
     InputError, UsageError
-        Data that cannot be learned from; names the culprit, and nothing is written.
+        Data that cannot be learned from, an OUT that is no model folder; names the culprit, and
+        nothing is written.
     """
+    refuse_model_out(request.out, Path("model"))
     options = resampling(request.data, replace(request.options, training=True))
     request = replace(request, options=options)
     data = read_labelled(request.data, options, request.patches, quiet=request.quiet)

@@ -19,6 +19,7 @@ from lucyte.networks.model_folder import Card
 from lucyte.pipeline.classifier_folder import SHOWN, prediction_table
 from lucyte.pipeline.fingerprint import hash_samples
 from lucyte.pipeline.labelled_data import read_labelled, resampling, with_mask
+from lucyte.pipeline.out_folder import refuse_model_out
 from lucyte.pipeline.training_log import TrainingLog
 from lucyte.pipeline.words import counted
 from lucyte.schema.errors import UsageError, unknown
@@ -93,6 +94,7 @@ def train_inverse(request: InverseRequest) -> str:
     """
     if request.kind not in KINDS:
         raise unknown("kind", request.kind, KINDS)
+    refuse_model_out(request.out, Path(USUAL[request.kind]))
     options = resampling(request.data, replace(request.options, training=True))
     data = read_labelled(request.data, options, None, quiet=request.quiet)
     samples = _seen(data.samples, request)
@@ -172,6 +174,8 @@ def _autoencode(
 
 KINDS: dict[str, Fit] = {"invert": _invert, "autoencode": _autoencode}
 """What makes each kind of model."""
+USUAL = {"invert": "inverse", "autoencode": "autoencoder"}
+"""Where each goes by default."""
 
 
 def _seen(samples: Samples, request: InverseRequest) -> Samples:

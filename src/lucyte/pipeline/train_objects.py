@@ -28,6 +28,7 @@ from lucyte.networks.unet_plus_plus import UNetPlusPlus
 from lucyte.pipeline.fingerprint import hash_texts
 from lucyte.pipeline.object_card import object_card
 from lucyte.pipeline.object_pictures import learning_curve, panels_of, write_picture
+from lucyte.pipeline.out_folder import refuse_model_out
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.score_objects import (
     LOWEST,
@@ -116,8 +117,7 @@ def train(request: TrainRequest) -> str:
     str
         A few lines: what was learned from, how well it does on unseen groups, what was left out.
     """
-    if request.out.exists() and not (request.out / "model.json").is_file():
-        raise UsageError(f"{request.out}: exists and is no model folder; choose another with -o.")
+    refuse_model_out(request.out, Path("model"))
     data = open_annotated(request.data, **request.reading)
     if request.task == "segment" and not data.has_masks:
         raise UsageError(

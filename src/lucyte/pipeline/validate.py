@@ -21,6 +21,7 @@ from lucyte.evidence.accuracy.readout import Readout, readout_accuracy
 from lucyte.io.atomic import write_json, write_text
 from lucyte.io.open import read_labels
 from lucyte.io.truth import CtcTruth, read_ctc_truth
+from lucyte.pipeline.out_folder import refuse_out
 from lucyte.pipeline.truth import lineage_rows
 from lucyte.pipeline.validate_against import HEADLINE, compare_two
 from lucyte.pipeline.validate_boxes import compare_boxes
@@ -41,7 +42,6 @@ from lucyte.pipeline.validated import Asked, Comparison
 from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.stats.boundary import TOLERANCE_PX
-from lucyte.stats.goodness import measure_of
 from lucyte.stats.intervals import Interval
 from lucyte.stats.tracking import tracking_scores
 from lucyte.stats.tracking_match import match_frame
@@ -126,6 +126,7 @@ def validate_files(
     InputError, UsageError
         Files that are not what the task needs, or have nothing in common; says what to give.
     """
+    refuse_out(out, Path("validated"))
     more = question or Question()
     if task not in TASKS:
         raise unknown("task", task, TASKS)
@@ -196,15 +197,14 @@ def _exact(found: Comparison, more: Question) -> list[str]:
 
 
 def _judged(name: str, found: Comparison, advice: Advice, requirement: Requirement) -> Finding:
-    asked = requirement if measure_of(name).better == "higher" else Requirement()
     if found.answers is None and name in found.table.columns:
-        return instance_accuracy(found.table, name, found.unit, asked)
+        return instance_accuracy(found.table, name, found.unit, requirement)
     value = found.pooled[name]
     units = int(found.table[found.unit].nunique())
     interval = (pooled_interval(name, found, advice) if np.isfinite(value) else None) or Interval(
         value, None, None, units, found.undefined.get(name, "no interval over units")
     )
-    return score_accuracy(name, interval, found.unit, asked)
+    return score_accuracy(name, interval, found.unit, requirement)
 
 
 def _write(

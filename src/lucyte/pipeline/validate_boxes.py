@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from lucyte.stats.froc import froc_score
 
 TABLES = (".parquet", ".csv")
 NEEDED = ("image", *BOX)
+CALLED = ("state", "class", "label")
+"""Columns that say of what class a box is."""
 ADVICE = f"Give a table as lucyte detect writes it: {', '.join(NEEDED)} and, where known, score."
 
 
@@ -51,10 +54,13 @@ class Found:
         px, half-open.
     score : float array n, or None
         None where boxes have no scores.
+    classes : frozenset of str
+        What the boxes are called, where the table says.
     """
 
     boxes: Boxes
     score: npt.NDArray[np.float64] | None
+    classes: frozenset[str] = frozenset()
 
 
 def compare_boxes(prediction: Path, reference: Path, asked: Asked) -> Comparison:
@@ -89,7 +95,7 @@ def compare_boxes(prediction: Path, reference: Path, asked: Asked) -> Comparison
         rows.append(row)
     known = {each.name: each.group for each in truths} if all(t.group for t in truths) else None
     table, unit, notes = with_groups(pd.DataFrame(rows), asked.group_regex, known)
-    notes += _notes(silent, extra, truths, scored=scored)
+    notes += _notes(silent, extra, truths, scored=scored) + _called(mine, truths)
     pooled = box_scores(true, found) | (pooled_precision(hits) if scored else {})
     judged = [instance_accuracy(table, "F1@0.5", unit, asked.requirement)]
     if scored:
@@ -157,12 +163,23 @@ def read_box_table(path: Path) -> dict[str, Found]:
             f"has no score in {int(score.isna().sum())} of {len(score)} rows (row {row} first).",
             "Average precision needs all scores: fill them in, or delete the column for F1 alone.",
         )
+    if score is not None and np.isinf(score.to_numpy(dtype=np.float64)).any():
+        row = int(np.flatnonzero(np.isinf(score.to_numpy(dtype=np.float64)))[0])
+        raise InputError(path, f"has an infinite score in row {row}.", "Scores are finite numbers.")
     sure = None if score is None or score.isna().all() else score.to_numpy(dtype=np.float64)
     if sure is None and not len(table):
         sure = np.zeros(0)
     names = _names(table)
+    column = next((name for name in CALLED if name in table), None)
+    called = (
+        table[column].fillna("").astype(str).to_numpy(dtype=str)
+        if column
+        else np.full(len(table), "", dtype=str)
+    )
     return {
-        str(name): Found(boxes[at], None if sure is None else sure[at])
+        str(name): Found(
+            boxes[at], None if sure is None else sure[at], frozenset(called[at]) - {""}
+        )
         for name in dict.fromkeys(names)
         for at in [np.flatnonzero(names == name)]
     }
@@ -213,7 +230,22 @@ def _row(path: Path, name: str, found: Found) -> Reference:
     def labels() -> npt.NDArray[np.int32]:
         raise InputError(path, "holds boxes, not outlines.")
 
-    return Reference(name, str(path), lambda: found.boxes, labels)
+    return Reference(
+        name, str(path), lambda: found.boxes, labels, classes=tuple(sorted(found.classes))
+    )
+
+
+def _called(mine: Mapping[str, Found], truths: Sequence[Reference]) -> tuple[str, ...]:
+    """That classes are not compared, where boxes have some."""
+    own = sorted(set().union(*(each.classes for each in mine.values())))
+    true = sorted(set().union(*(each.classes for each in truths)))
+    if len({*own, *true}) < 2:
+        return ()
+    theirs = f", {', '.join(true[:6])} in the reference" if true else ""
+    return (
+        f"Classes of boxes are not compared, all count as one: {', '.join(own[:6]) or 'none'} in "
+        f"the prediction{theirs}. lucyte validate --task classification compares states.",
+    )
 
 
 def _notes(

@@ -209,7 +209,7 @@ def with_conditions(
 
 def _conditions(path: Path) -> dict[str, str]:
     try:
-        table = pd.read_csv(path, dtype=str)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read as CSV ({str(error).splitlines()[0]}).") from None
     for column in ("image", "condition"):
@@ -218,7 +218,7 @@ def _conditions(path: Path) -> dict[str, str]:
             raise InputError(
                 path, f"has no column {column!r}; it has {has}.", "Give image and condition."
             )
-    return dict(zip(table["image"].astype(str), table["condition"].fillna(""), strict=True))
+    return dict(zip(table["image"].astype(str), table["condition"], strict=True))
 
 
 def _joined(table: pd.DataFrame, known: Mapping[str, str], path: Path) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from lucyte.evidence.accuracy.measured import Measured
 from lucyte.evidence.accuracy.objects import called_accuracy, classification_accuracy
 from lucyte.evidence.accuracy.state_scores import Answers, state_scores
+from lucyte.io.words import read_csv_words
 from lucyte.io.write_table import read_parquet
 from lucyte.pipeline.validate_readouts import of_states
 from lucyte.pipeline.validated import Asked, Comparison, group_of, left_out
@@ -162,7 +163,7 @@ def _table(path: Path) -> pd.DataFrame:
         table = read_parquet(path)
     elif path.suffix.lower() == ".csv":
         try:
-            table = pd.read_csv(path, dtype={"state": str, "image": str, "object_id": str})
+            table = read_csv_words(path, ("state", "image", "object_id", "condition", *UNITS))
         except (ValueError, UnicodeDecodeError) as error:
             raise InputError(path, f"is not a table ({error}).", ADVICE) from None
     else:

@@ -11,7 +11,7 @@ import pandas as pd
 from lucyte.pipeline.validate_fit import Advice, pooled_interval
 from lucyte.pipeline.validated import Comparison
 from lucyte.stats.goodness import find_measure
-from lucyte.stats.intervals import unit_mean_interval
+from lucyte.stats.intervals import unit_score_interval
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ def summary(found: Comparison) -> dict[str, Row]:
         rows[str(name)] |= {"rows": len(values), "rows_undefined": len(values) - known}
         if known:
             units = found.table[found.unit].astype(str).to_numpy()
-            interval = unit_mean_interval(values, units)
+            interval = unit_score_interval(values, units, (measure.low, measure.high))
             rows[str(name)] |= {
                 "mean": interval.estimate,
                 "low": interval.low,

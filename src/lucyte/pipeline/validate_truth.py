@@ -42,6 +42,8 @@ class Reference:
         Empty where it is not known.
     complete : callable
         Whether every object is annotated.
+    classes : tuple of str
+        What objects are called, where it is known.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Reference:
     labels: Callable[[], Labels]
     group: str = ""
     complete: Callable[[], bool] = lambda: True
+    classes: tuple[str, ...] = ()
 
 
 def label_files(folder: Path) -> list[Path]:

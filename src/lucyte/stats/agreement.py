@@ -56,17 +56,28 @@ def limits_of_agreement(prediction: npt.ArrayLike, reference: npt.ArrayLike) -> 
 def concordance(prediction: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Lin's concordance correlation ``2 s_ab / (s_a^2 + s_b^2 + (mean_a - mean_b)^2)``.
 
-    Moments divide by n. nan where both are constant and equal, or no pair is known.
+    Moments divide by n. nan where `why_no_concordance` has a reason.
 
     References
     ----------
     Lin 1989, doi 10.2307/2532051.
     """
-    a, b = _pairs(prediction, reference)
-    if not len(a):
+    if why_no_concordance(prediction, reference):
         return math.nan
+    a, b = _pairs(prediction, reference)
     below = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
-    return float(2 * ((a - a.mean()) * (b - b.mean())).mean() / below) if below > 0 else math.nan
+    return float(2 * ((a - a.mean()) * (b - b.mean())).mean() / below)
+
+
+def why_no_concordance(prediction: npt.ArrayLike, reference: npt.ArrayLike) -> str:
+    """Why two measurements have no concordance; empty where they have one.
+
+    One pair, or two constants, hold no spread that could agree or not.
+    """
+    a, b = _pairs(prediction, reference)
+    if len(a) < 2:
+        return "fewer than 2 pairs"
+    return "" if np.ptp(a) > 0 or np.ptp(b) > 0 else "neither of both varies"
 
 
 def kappa(

@@ -115,7 +115,8 @@ def auroc_interval(
     ones = np.ones((1, total))
     theta, variance = (float(x[0]) for x in _auroc_of(wins, m, n, ones))
     if total < FEWEST or min(units_m, units_n) < 2:
-        return Interval(theta, None, None, total, f"no interval: fewer than {FEWEST} units")
+        few = f"{FEWEST} units" if total < FEWEST else "2 units of a class"
+        return Interval(theta, None, None, total, f"no interval: fewer than {few}")
     nested = not np.any((m > 0) & (n > 0))
     df = total - (2 if nested else 1)
     if total <= SMALL or _degenerate(theta, variance):

@@ -101,15 +101,18 @@ def test_instances_are_averaged_over_fields() -> None:
     )
     none = instance_accuracy(scores.assign(**{"F1@0.5": np.nan}), "F1@0.5")
     assert (none.verdict, none.n) == ("inconclusive", 0)
-    assert "no field has a truth" in none.why
+    assert "it needs an object in truth or prediction" in none.why
     with pytest.raises(UsageError, match="unknown column 'F1'"):
         instance_accuracy(scores, "F1")
 
 
 def test_one_sequence_is_one_unit() -> None:
     found = tracking_accuracy({"01": {"TRA": 0.97, "DET": 0.98}}, requirement=Requirement(0.95))
-    assert (found.verdict, found.n, found.low) == ("pass", 1, None)
-    assert found.why.startswith("TRA is 0.97 (1 sequence): each reaches the 0.95 asked for")
+    assert (found.verdict, found.n, found.low) == ("inconclusive", 1, None)
+    assert found.why == (
+        "TRA is 0.97 (1 sequence): each reaches the 0.95 asked for, but there is 1 of the 4 that "
+        "are needed to be sure."
+    )
     assert tracking_accuracy({"01": {"TRA": 0.9}}).verdict == "inconclusive"
     with pytest.raises(UsageError, match="unknown tracking score 'TRA'"):
         tracking_accuracy({"01": {"DET": 1.0}})

@@ -7,9 +7,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from lucyte.evidence.model.image_numbers import (
     _cut_off,
+    directions,
     focus,
     outline_sharpness,
     outside_families,
@@ -306,3 +308,41 @@ def test_brightness_is_not_exchanged_where_the_background_is_at_zero() -> None:
     dark = replace(crops, crops=crops.crops - 100)
     assert "gain" in exchanges_of(crops, HOW)
     assert "gain" not in exchanges_of(dark, HOW)
+
+
+def test_directions_know_rows_from_columns_and_even_from_odd() -> None:
+    like = world().take(list(range(36)))
+    side = like.crop_px
+    noise = np.random.default_rng(0).normal(100, 5, (6, 2, side, side))
+    rows = np.indices((side, side))[0] % 2 * 2 - 1
+    board = np.indices((side, side)).sum(axis=0) % 2 * 2 - 1
+    changed = np.concatenate(
+        [
+            noise,
+            ndi.uniform_filter(noise, (0, 0, 3, 1)),
+            ndi.uniform_filter(noise, (0, 0, 1, 3)),
+            noise + 4 * board,
+            noise - 4 * board,
+            noise + 4 * rows,
+        ]
+    )
+    cells = replace(like, crops=changed)
+    found = directions(cells).reshape(6, 6, 5, 2).mean(axis=(1, 3))
+    steps, alike, row, column, squares = found.T
+    assert abs(steps[0]) < 0.1 and steps[1] < -0.3 and steps[2] > 0.3
+    assert abs(alike[0]) < 0.1 and alike[1] > 0.3 and alike[2] < -0.3
+    assert abs(squares[0]) < 0.1 and squares[3] < -0.3 and squares[4] > 0.3
+    assert row[5] > 0.3 and abs(column[5]) < 0.1 and abs(squares[5]) < 0.1
+    assert np.isnan(directions(cells, np.zeros(cells.masks.shape, dtype=np.bool_))).all()
+    turned = directions(replace(cells, crops=changed.swapaxes(2, 3)))
+    np.testing.assert_allclose(turned[:, :2], -directions(cells)[:, :2])
+
+
+def test_even_and_odd_rows_of_a_camera_are_a_shortcut() -> None:
+    crops = world(3, signal=0.0)
+    starved = np.array(crops.labels) == "starved"
+    rows = np.indices(crops.crops.shape[2:])[0] % 2 * 2 - 1
+    light = np.asarray(crops.crops, dtype=np.float64)
+    light = light + np.where(starved, 4, -4)[:, None, None, None] * rows
+    found = statistics_permit(Subject(replace(crops, crops=light.clip(0))), HOW)[0]
+    assert found.verdict == "fail" and "direction of grain" in found.why

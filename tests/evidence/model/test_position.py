@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lucyte.evidence.model.position import (
+    mirrored,
     offsets,
     place_families,
     position_permit,
@@ -108,6 +109,21 @@ def test_the_place_on_the_plate_and_padding_are_families() -> None:
     assert families["row"].values.shape[1] == 2
     (found,) = position_permit(subject, HOW)
     assert found.verdict == "fail"
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_a_border_that_mirrors_what_lies_within(side: int) -> None:
+    crops = world()
+    light = np.asarray(crops.crops, dtype=np.float64).copy()
+    plain = mirrored(crops)
+    assert np.median(plain) > -0.3
+    own = np.rot90(light, side, (2, 3))
+    own[:, :, :5] = own[:, :, 9:4:-1]
+    own += np.random.default_rng(0).normal(0, 0.01, own.shape)
+    found = mirrored(replace(crops, crops=light))
+    at = (0, 3, 1, 2)[side]
+    assert (found[:, at] < -2).all()
+    assert np.median(np.delete(found, at, axis=1)) > -0.3
 
 
 def test_offset_and_shift_agree() -> None:

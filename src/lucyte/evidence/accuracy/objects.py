@@ -17,7 +17,8 @@ from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding
 from lucyte.stats.boxes import COCO_THRESHOLDS, BoxHits, pooled_precision
 from lucyte.stats.classification import balanced_accuracy, confusion, evaluate
-from lucyte.stats.intervals import Interval, cluster_interval, unit_mean_interval, unit_means
+from lucyte.stats.goodness import find_measure
+from lucyte.stats.intervals import Interval, cluster_interval, unit_means, unit_score_interval
 
 __all__ = [
     "Requirement",
@@ -44,7 +45,7 @@ def instance_accuracy(
     scores : DataFrame
         One row per field (or image); metric columns; the column named by ``unit``.
     metric : str
-        Column to judge; larger is better. nan rows are left out and counted.
+        Column to judge. nan rows are left out and counted.
     unit : str
         The column that holds the independent unit.
     requirement : Requirement
@@ -67,14 +68,14 @@ def instance_accuracy(
         return _finding(
             f"accuracy.{metric}",
             f"How well were {kind} found ({metric})?",
-            Interval(math.nan, None, None, 0, "no field has a truth to compare with"),
+            Interval(math.nan, None, None, 0, _lacking(metric)),
             noun,
             {},
             (Requirement().at_least, metric),
         )
     names, means = unit_means(values, units)
     asked = requirement or Requirement()
-    interval = unit_mean_interval(values, units, seed=asked.seed)
+    interval = unit_score_interval(values, units, _bounds(metric), seed=asked.seed)
     return _finding(
         f"accuracy.{metric}",
         f"How well were {kind} found ({metric})?",
@@ -245,7 +246,7 @@ def tracking_accuracy(
     names = sorted(scores)
     values = np.array([scores[name][metric] for name in names], dtype=np.float64)
     interval = (
-        unit_mean_interval(values, names, seed=asked.seed)
+        unit_score_interval(values, names, _bounds(metric), seed=asked.seed)
         if np.isfinite(values).any()
         else Interval(math.nan, None, None, len(names), "no sequence defines it")
     )
@@ -269,7 +270,9 @@ def _finding(
     asked: tuple[float | None, str],
     details: Mapping[str, Any] | None = None,
 ) -> Finding:
-    verdict, because = meets(interval, list(values.values()), asked[0])
+    measure = find_measure(asked[1])
+    better = measure.better if measure else "higher"
+    verdict, because = meets(interval, list(values.values()), asked[0], better)
     return Finding(
         name=name,
         question=question,
@@ -290,6 +293,17 @@ def _finding(
             **(details or {}),
         },
     )
+
+
+def _bounds(metric: str) -> tuple[float, float]:
+    measure = find_measure(metric)
+    return (measure.low, measure.high) if measure else (-math.inf, math.inf)
+
+
+def _lacking(metric: str) -> str:
+    """Why a score is defined in no row."""
+    measure = find_measure(metric)
+    return f"it needs {measure.needs}" if measure else "no row defines it"
 
 
 def _noun(column: str) -> str:

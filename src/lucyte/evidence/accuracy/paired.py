@@ -14,7 +14,7 @@ def paired_finding(metric: str, found: Paired, unit: str, alpha: float = 0.05) -
     """Say what a paired difference means.
 
     Pass: the first model is better (interval beyond 0 on its side, and p at most alpha). Fail: the
-    second is. Inconclusive: neither, or too few units.
+    second is. Inconclusive: neither, too few units, or no interval.
 
     Parameters
     ----------
@@ -69,9 +69,15 @@ def _judged(found: Paired, better: str, noun: str, alpha: float) -> tuple[Verdic
         return "inconclusive", (
             f"{gap.n} {noun}s cannot tell two models apart at {alpha:g}; {need} are needed."
         )
-    clear = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
-    if not clear or found.test.p > alpha:
+    if found.test.p > alpha:
         return "inconclusive", "no difference that chance would not give."
+    if gap.low is None or gap.high is None:
+        return "inconclusive", (
+            f"chance would rarely give this, but without an interval "
+            f"({gap.method.removeprefix('no interval: ')}) how large it is stays open."
+        )
+    if gap.low <= 0 <= gap.high:
+        return "inconclusive", "chance would rarely give this, but the interval holds 0."
     # gap is second minus first
     first_wins = (gap.estimate < 0) == (better == "higher")
     return ("pass", "the prediction is better.") if first_wins else ("fail", "the other is better.")

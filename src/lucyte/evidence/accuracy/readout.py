@@ -17,7 +17,8 @@ from scipy.stats import pearsonr
 from lucyte.evidence.accuracy.requirement import GROUP
 from lucyte.schema.errors import unknown
 from lucyte.schema.finding import Finding, Verdict
-from lucyte.stats.intervals import FEWEST
+from lucyte.stats.agreement import why_no_concordance
+from lucyte.stats.intervals import FEWEST, FEWEST_TO_REASSURE, why_open
 from lucyte.stats.unit_agreement import UnitAgreement, agreement_over_units
 
 GROWS = "The difference changes with the size of the readout, so one bias does not describe it. "
@@ -59,7 +60,7 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
         The largest difference of a unit that would do, in the readout's unit. Without it no
         verdict is given. With intervals: pass when both limits of agreement, intervals included,
         lie inside; fail when the bias or a limit lies wholly outside. With too few units: pass
-        when every unit is inside, fail when none is.
+        when there are at least 4 and every one is inside, fail when none is.
 
     Raises
     ------
@@ -71,10 +72,11 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
     Bland and Altman 1999, doi 10.1177/096228029900800204; Lin 1989, doi 10.2307/2532051.
     """
     found = compared(readout)
-    verdict, because = _within(found, within, readout.unit)
     noun = readout.by.removesuffix("_id")
+    verdict, because = _within(found, within, readout.unit, noun)
     trend, p = _trend(found)
     grows = p < 0.05
+    concord, undefined = found.concordance, why_no_concordance(found.prediction, found.reference)
     return Finding(
         name=f"accuracy.readout.{readout.name}",
         question=f"Are {readout.noun} of the prediction those of the truth?",
@@ -94,9 +96,9 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
             "limits_of_agreement": [found.low.estimate, found.high.estimate],
             "limits_low": [found.low.low, found.low.high],
             "limits_high": [found.high.low, found.high.high],
-            "concordance": found.concordance.estimate,
-            "concordance_interval": [found.concordance.low, found.concordance.high],
-            "concordance_method": found.concordance.method,
+            "concordance": concord.estimate,
+            "concordance_interval": [concord.low, concord.high],
+            "concordance_method": f"undefined: {undefined}" if undefined else concord.method,
             "trend": trend,
             "trend_p": p,
             "mean_truth": float(found.reference.mean()),
@@ -105,8 +107,12 @@ def readout_accuracy(readout: Readout, within: float | None = None) -> Finding:
             "prediction": found.prediction.tolist(),
             "reviewer": (
                 f"Bland-Altman over {found.bias.n} {noun}s ({found.bias.method}); limits bias -/+ "
-                f"1.96 SD; Lin's concordance {found.concordance.estimate:.3f}"
-                f"{_range(found.concordance.low, found.concordance.high)}."
+                "1.96 SD; Lin's concordance "
+                + (
+                    f"is not defined: {undefined}."
+                    if undefined
+                    else f"{concord.estimate:.3f}{_range(concord.low, concord.high)}."
+                )
             ),
         },
     )
@@ -166,12 +172,16 @@ def _words(found: UnitAgreement, readout: Readout, noun: str) -> str:
     )
 
 
-def _within(found: UnitAgreement, within: float | None, unit: str) -> tuple[Verdict, str]:
+def _within(
+    found: UnitAgreement, within: float | None, unit: str, noun: str
+) -> tuple[Verdict, str]:
     if within is None:
         return "inconclusive", "How much would do was not stated, so the value stands for itself."
     asked = f"the {number(within, unit)} that would do"
     if None in (found.low.low, found.low.high, found.high.low, found.high.high, found.bias.low):
         inside = np.abs(found.prediction - found.reference) <= within
+        if inside.all() and len(inside) < FEWEST_TO_REASSURE:
+            return "inconclusive", f"Each lies within {asked}{why_open(len(inside), noun)}"
         if inside.all():
             return "pass", f"Each lies within {asked}."
         if not inside.any():

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lucyte.schema.finding import Verdict
-from lucyte.stats.intervals import Interval
+from lucyte.stats.goodness import Better
+from lucyte.stats.intervals import FEWEST, FEWEST_TO_REASSURE, Interval
 
 GROUP = "accuracy"
 
@@ -32,29 +33,41 @@ class Requirement:
 
 
 def meets(
-    interval: Interval, values: Sequence[float], at_least: float | None
+    interval: Interval, values: Sequence[float], at_least: float | None, better: Better = "higher"
 ) -> tuple[Verdict, str]:
     """Judge an estimate against what was asked for.
 
     With an interval: pass when all of it reaches ``at_least``, fail when none of it does. With
-    too few units for one: pass when every unit reaches it, fail when none does.
+    too few units for one: pass when every unit of at least four reaches it, fail when none does.
+    Of a score that is better when lower, what is asked for is the most that it may be.
     """
     if not math.isfinite(interval.estimate):
         return "inconclusive", f"it is undefined ({interval.method})"
     if at_least is None:
         return "inconclusive", "no requirement was stated, so the value stands for itself"
+    lower = better == "lower"
+    sign, beyond = (-1, "above") if lower else (1, "below")
+    reach, reaches = ("keep to", "keeps to") if lower else ("reach", "reaches")
+    asked = f"the {at_least:g} asked for"
     if interval.low is not None and interval.high is not None:
-        if interval.low >= at_least:
-            return "pass", f"the whole interval reaches the {at_least:g} asked for"
-        if interval.high < at_least:
-            return "fail", f"the whole interval lies below the {at_least:g} asked for"
-        return "inconclusive", f"the interval holds the {at_least:g} asked for"
-    reached = [value >= at_least for value in values]
-    if all(reached):
-        return "pass", f"each reaches the {at_least:g} asked for (too few for an interval)"
+        worst, best = sorted((sign * interval.low, sign * interval.high))
+        if worst >= sign * at_least:
+            return "pass", f"the whole interval {reaches} {asked}"
+        if best < sign * at_least:
+            return "fail", f"the whole interval lies {beyond} {asked}"
+        return "inconclusive", f"the interval holds {asked}"
+    reached = [sign * value >= sign * at_least for value in values]
+    if interval.n >= FEWEST:
+        return "inconclusive", f"there is no interval to hold against {asked} ({interval.method})"
     if not any(reached):
-        return "fail", f"none reaches the {at_least:g} asked for"
-    return "inconclusive", f"{sum(reached)} of {len(reached)} reach the {at_least:g} asked for"
+        return "fail", f"none {reaches} {asked}"
+    if not all(reached):
+        return "inconclusive", f"{sum(reached)} of {len(reached)} {reach} {asked}"
+    if len(reached) < FEWEST_TO_REASSURE:
+        few = "is 1" if len(reached) == 1 else f"are {len(reached)}"
+        sure = f"there {few} of the {FEWEST_TO_REASSURE} that are needed to be sure"
+        return "inconclusive", f"each {reaches} {asked}, but {sure}"
+    return "pass", f"each {reaches} {asked} (too few for an interval)"
 
 
 def shown(interval: Interval, values: Mapping[str, float], unit: str) -> str:

@@ -18,7 +18,7 @@ from lucyte.stats.costs import (
     net_benefit,
     weighted_kappa,
 )
-from lucyte.stats.intervals import Interval, cluster_interval
+from lucyte.stats.intervals import Interval, cluster_interval, grouped_jackknife
 from lucyte.stats.operating import sensitivity_at_specificity
 from lucyte.stats.reliability import class_calibration_error, root_brier
 from lucyte.stats.roc import auroc_interval
@@ -26,7 +26,7 @@ from lucyte.stats.roc import auroc_interval
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 MOST_UNITS = 500
-"""More units than this: an interval of a score would take minutes, and its width is known."""
+"""More units than this are left out by groups: one by one it would take minutes."""
 RESAMPLES = 499
 
 
@@ -113,19 +113,17 @@ def score_interval(
     name: str, answers: Answers, units: npt.NDArray[np.str_], stated: Stated
 ) -> Interval:
     """A score over all rows, with an interval that draws whole units."""
-    if len(np.unique(units)) > MOST_UNITS:
-        return Interval(
-            state_score(name, answers, stated), None, None, len(np.unique(units)),
-            f"no interval: more than {MOST_UNITS} units",
-        )  # fmt: skip
-    if name == "auroc" and len(answers.classes) == 2 and answers.p is not None:
-        return auroc_interval(answers.p[:, 1], answers.truth == 1, units, "cells")
     chances = name in OF_CHANCES
-    found = cluster_interval(
-        lambda rows: state_score(name, answers.take(rows, chances=chances), stated),
-        units,
-        resamples=RESAMPLES,
-    )
+
+    def score(rows: Codes) -> float:
+        return state_score(name, answers.take(rows, chances=chances), stated)
+
+    if len(np.unique(units)) > MOST_UNITS:
+        found = grouped_jackknife(score, units)
+    elif name == "auroc" and len(answers.classes) == 2 and answers.p is not None:
+        return auroc_interval(answers.p[:, 1], answers.truth == 1, units, "cells")
+    else:
+        found = cluster_interval(score, units, resamples=RESAMPLES)
     if found.low is None or found.high is None or not name.startswith(BOUNDED):
         return found
     return Interval(

@@ -12,7 +12,7 @@ Holm 1979, Scandinavian Journal of Statistics 6:65.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +32,13 @@ VERDICTS: dict[Answer, Verdict] = {
     "falsified": "fail",
     "inconclusive": "inconclusive",
 }
+CAME_OF_IT: dict[str, str] = {
+    "supported": "which was supported",
+    "falsified": "which was falsified",
+    "inconclusive": "which stayed open",
+    "": "which was not tested",
+}
+"""What is said of an earlier hypothesis on the same two things, by its answer."""
 FEW_TO_LIST = 12
 """Up to so many units the sentence lists each one where there is no interval."""
 
@@ -115,7 +122,12 @@ def holm_levels(p: Sequence[float], alpha: float) -> list[float]:
     return levels
 
 
-def finding(judged: Judged, assumed: Sequence[str], details: dict[str, Any]) -> Finding:
+def finding(
+    judged: Judged,
+    assumed: Sequence[str],
+    details: dict[str, Any],
+    earlier: Mapping[str, str] | None = None,
+) -> Finding:
     """What the report shows of one hypothesis.
 
     Parameters
@@ -124,6 +136,8 @@ def finding(judged: Judged, assumed: Sequence[str], details: dict[str, Any]) -> 
     assumed : sequence of str
     details : dict
         More to keep: what was joined, what is seen.
+    earlier : mapping of name to answer, optional
+        Hypotheses that related the same two things earlier; an empty answer: not tested.
     """
     record, trial, before = judged.member.record, judged.trial, judged.foresight
     low, high = judged.interval.low, judged.interval.high
@@ -138,7 +152,7 @@ def finding(judged: Judged, assumed: Sequence[str], details: dict[str, Any]) -> 
         n=len(trial.per_unit),
         unit=record.test.unit,
         assumed=(*marks, *assumed, f"{record.test.unit}s are independent"),
-        why=_why(judged),
+        why=" ".join(filter(None, (_why(judged), _asked_before(earlier or {})))),
         statistic_name=effect_name(record),
         group="hypothesis",
         details={
@@ -161,6 +175,7 @@ def finding(judged: Judged, assumed: Sequence[str], details: dict[str, Any]) -> 
             "order": judged.member.order,
             "frozen": judged.member.time,
             "tests": len(judged.member.trials),
+            "asked_before": list(earlier or {}),
             "reviewer": _reviewer(judged),
             **details,
         },
@@ -203,6 +218,11 @@ def _why(judged: Judged) -> str:
     if judged.answer == "falsified":
         return f"Falsified: {_lower(seen)}, all below the {smallest} asked for beforehand.{model}"
     return f"Open: {_lower(seen)}; {_missing(judged, before, smallest, unit)}.{model}"
+
+
+def _asked_before(earlier: Mapping[str, str]) -> str:
+    told = [f"as {name!r}, {CAME_OF_IT[answer]}" for name, answer in earlier.items()]
+    return f"Asked before {'; '.join(told)}." if told else ""
 
 
 def _missing(judged: Judged, before: Foresight, smallest: str, unit: str) -> str:

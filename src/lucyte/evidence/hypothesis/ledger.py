@@ -1,7 +1,9 @@
 """The ledger of hypotheses: what was registered and tested, in order, never taken back.
 
 ``RUN/hypotheses/ledger.json`` is a list of entries that only grows. Each holds the hash of the
-one before, so that an entry changed or removed afterwards is found.
+one before, so that an entry changed afterwards, or removed from among others, is found. Entries cut
+off at the end, a ledger that is gone and one written anew are found by what the run kept beside it
+(`lucyte.evidence.hypothesis.kept`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lucyte.evidence.hypothesis.question import comparison, differences, draw, question
 from lucyte.evidence.hypothesis.record import Hypothesis, canonical, changes, sha256
 from lucyte.evidence.hypothesis.trial import Trial
 from lucyte.io.atomic import write_json, write_text
@@ -83,32 +86,27 @@ class Ledger:
         """The registered members of a family, tested or not."""
         return tuple(each for each in self.frozen() if each.record.family == name)
 
-    def check(self, record: Hypothesis) -> Frozen | None:
+    def check(self, record: Hypothesis, data_sha256: str = "") -> Frozen | None:
         """Find the record as it was registered; None where it is new.
+
+        Parameters
+        ----------
+        record : Hypothesis
+        data_sha256 : str
+            Hash of the data that it would be tested on; the same test of the same data is the
+            same question, however the cells were named.
 
         Raises
         ------
         UsageError
-            The name is taken by another record, the same question stands under another name, or
-            its family was registered at another alpha.
+            The name is taken by another record, the same question stands under another name or
+            in another family, or its family was registered at another alpha.
         """
-        plain = canonical(record)
-        mark = sha256(plain)
-        for each in self.frozen():
+        frozen = self.frozen()
+        for each in frozen:
             if each.record.name == record.name:
-                if each.sha256 == mark:
-                    return each
-                told = "; ".join(changes(canonical(each.record), plain))
-                raise UsageError(
-                    f"hypothesis {record.name!r} was frozen on {each.time} and has changed since "
-                    f"({told}). Its answer stands. Undo the change, or register what you now "
-                    "predict as a new hypothesis under another name; both are kept."
-                )
-            if _question(plain) == _question(canonical(each.record)):
-                raise UsageError(
-                    f"hypothesis {record.name!r} asks what {each.record.name!r} (frozen on "
-                    f"{each.time}) asks; a question is asked once."
-                )
+                return _unchanged(each, record)
+        _refuse_again(frozen, record, data_sha256)
         alphas = {each.record.test.alpha for each in self.family(record.family)}
         if alphas - {record.test.alpha}:
             raise UsageError(
@@ -130,17 +128,25 @@ class Ledger:
         Raises
         ------
         UsageError
-            See `check`.
+            See `check`; or another text is kept under its name.
         """
         known = self.check(record)
+        beside = self.path.with_name(f"{record.name}.toml")
         if known is not None:
+            if text and not beside.exists():
+                write_text(beside, text)
             return known
+        if text and beside.exists() and beside.read_text(encoding="utf-8") != text:
+            raise UsageError(
+                f"{beside}: is kept already and says something else; a record that was kept is "
+                "never written over. Choose another name."
+            )
         plain = canonical(record)
         mark = sha256(plain)
         entry = {"event": "registered", "name": record.name, "sha256": mark, "record": plain}
         self._append(entry, now)
         if text:
-            write_text(self.path.with_name(f"{record.name}.toml"), text)
+            write_text(beside, text)
         return self.frozen()[-1]
 
     def add_trial(
@@ -167,15 +173,48 @@ class Ledger:
         write_json(self.path, self.entries)
 
 
-def _question(plain: Mapping[str, Any]) -> str:
-    """What is asked, whatever it is called and whichever family it joins."""
-    told = {key: value for key, value in plain.items() if key not in ("name", "claim")}
-    told["test"] = {key: value for key, value in plain["test"].items() if key != "family"}
-    return sha256(told)
+def _unchanged(frozen: Frozen, record: Hypothesis) -> Frozen:
+    plain = canonical(record)
+    if frozen.sha256 == sha256(plain):
+        return frozen
+    told = "; ".join(changes(canonical(frozen.record), plain))
+    raise UsageError(
+        f"hypothesis {record.name!r} was frozen on {frozen.time} and has changed since "
+        f"({told}). Its answer stands. Undo the change, or register what you now "
+        "predict as a new hypothesis under another name (with test.family = "
+        f'"{frozen.record.family}" where the question is the same); both are kept.'
+    )
+
+
+def _refuse_again(frozen: Sequence[Frozen], record: Hypothesis, data_sha256: str) -> None:
+    """A question is asked once; its variants are corrected together."""
+    kin = []
+    for each in frozen:
+        old = each.record
+        met = data_sha256 in [data for data, _ in each.trials]
+        tested = met and comparison(old) == comparison(record)
+        if not tested and question(old) != question(record):
+            continue
+        same = tested or draw(old) == draw(record)
+        if same and old.test.smallest_effect == record.test.smallest_effect:
+            told = differences(old, record)
+            also = f", and what differs ({told}) does not change it" if told else ""
+            raise UsageError(
+                f"hypothesis {record.name!r} asks what {old.name!r} (frozen on {each.time}) asks; "
+                f"a question is asked once{also}. The answer to {old.name!r} stands."
+            )
+        kin.append(each)
+    if kin and record.family not in [each.record.family for each in kin]:
+        old = kin[0].record
+        raise UsageError(
+            f"hypothesis {record.name!r} asks what {old.name!r} (frozen on {kin[0].time}) asks, "
+            f"otherwise ({differences(old, record)}); variants of a question are corrected "
+            f'together. Set test.family = "{old.family}" and the same alpha.'
+        )
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
+    if not path.exists():
         return []
     advice = "Restore it from a copy; a ledger is never edited."
     try:
@@ -184,7 +223,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         raise InputError(path, f"cannot be read: {error}.", advice) from None
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         raise InputError(path, "is no list of entries.", advice)
-    before = ""
+    before, marks = "", dict[str, Any]()
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, Mapping):
             raise InputError(path, f"entry {number} is no entry.", advice)
@@ -192,5 +231,28 @@ def _read(path: Path) -> list[dict[str, Any]]:
         good = entry.get("entry_sha256") == sha256(rest)
         if not good or rest.get("before") != before or rest.get("order") != number:
             raise InputError(path, f"entry {number} was changed after it was written.", advice)
+        if why := _out_of_place(rest, marks):
+            raise InputError(path, f"entry {number} {why}.", advice)
         before = str(entry["entry_sha256"])
     return [dict(entry) for entry in entries]
+
+
+def _out_of_place(entry: Mapping[str, Any], marks: dict[str, Any]) -> str:
+    """What cannot be of an entry whose own hash is right: a ledger that was written anew.
+
+    ``marks`` holds the hash of each record so far, and gains this one's.
+    """
+    name, mark = str(entry.get("name")), entry.get("sha256")
+    if entry.get("event") == "tested":
+        if name not in marks:
+            return f"tests {name!r}, which no entry before it registers"
+        return "" if mark == marks[name] else f"tests another record than the {name!r} registered"
+    if entry.get("event") != "registered":
+        return f"is of no known kind ({entry.get('event')!r})"
+    if name in marks:
+        return f"registers {name!r} a second time"
+    record = entry.get("record")
+    if not isinstance(record, Mapping) or mark != sha256(record) or record.get("name") != name:
+        return f"holds another record than the {name!r} registered"
+    marks[name] = mark
+    return ""

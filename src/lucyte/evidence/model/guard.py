@@ -72,8 +72,14 @@ def judge(shortcut: HeldOut, cells: float, margin: float, over_units: bool = Fal
             "about as well as the cells do, but units of one class differ among themselves by as "
             "much",
         )
+    if shortcut.auroc < 0.5 - margin:
+        # What differs by chance within each class turns refits round where units are few.
+        return Judgement(
+            "inconclusive", "answers of units left out are turned round, which says nothing"
+        )
     if len(values) < FEWEST:
-        if len(values) >= FEWEST_TO_REASSURE and max(values) < limit:
+        near = len(values) >= FEWEST_TO_REASSURE and min(values) > 1 - limit
+        if near and max(values) < limit:
             return Judgement("pass", f"every unit stays below {limit:.2f}")
         return Judgement(
             "inconclusive", f"with {len(values)} units only a clear answer would reassure"

@@ -71,6 +71,7 @@ def outside_families(subject: Subject, halo_px: int) -> tuple[Family, ...]:
         Family("density", "the neighbours in the crop", _crowding(crops)),
         Family("JPEG traces", "traces of JPEG compression", jpeg_traces(crops.crops)),
         Family("cut off", "light cut off below what others hold", _cut_off(crops.crops)),
+        Family("direction", "the direction of grain outside the objects", directions(crops, free)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint outside the objects", _tint(light["level"])))
@@ -93,6 +94,7 @@ def whole_families(crops: CropSet) -> tuple[Family, ...]:
         Family("sharpness", "the sharpness of the crop", sharpness(crops)),
         Family("size", "the size of the cell", crops.masks.sum(axis=(1, 2))[:, None]),
         Family("clipping", "the px at the floor or the ceiling of all light", _clipped(x)),
+        Family("direction", "the direction of detail in the crop", directions(crops)),
     ]
     if len(crops.channels) > 1:
         found.insert(1, Family("tint", "the tint of the crop", _tint(mean)))
@@ -167,6 +169,49 @@ def outline_sharpness(crops: CropSet) -> Floats:
                 slope = np.hypot(*np.gradient(picture))
                 out[k, c] = slope[band[k]].mean() / abs(step)
     return out
+
+
+def directions(crops: CropSet, where: Bools | None = None) -> Floats:
+    """How detail lies along rows and columns, and on which of two px, ``N x 5 C``.
+
+    Per channel: logarithm of mean steps from row to row over those from column to column;
+    difference of the correlations of neighbours there; and the light less its surroundings on even
+    less odd rows, columns and squares of a chequerboard, in its deviations. A camera reads, moves
+    and interlaces along its axes; cells lie anyhow. nan where too few px are looked at.
+    """
+    x = np.asarray(crops.crops, dtype=np.float64)
+    count, channels, side, _ = x.shape
+    rough = x - ndi.uniform_filter(x, (0, 0, 5, 5))
+    seen = np.ones((count, side, side), dtype=np.bool_) if where is None else where
+    own = seen[:, None]
+    out = np.full((count, 5, channels), np.nan)
+    down, right = own[:, :, 1:] & own[:, :, :-1], own[..., 1:] & own[..., :-1]
+    steps = [
+        _mean_where(np.abs(x[:, :, 1:] - x[:, :, :-1]), down),
+        _mean_where(np.abs(x[..., 1:] - x[..., :-1]), right),
+    ]
+    power = _mean_where(rough**2, own)
+    alike = [
+        _mean_where(rough[:, :, 1:] * rough[:, :, :-1], down),
+        _mean_where(rough[..., 1:] * rough[..., :-1], right),
+    ]
+    row, column = np.indices((side, side)) % 2 * 2 - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out[:, 0] = np.log(steps[0] / steps[1])
+        out[:, 1] = (alike[0] - alike[1]) / power
+        for k, sign in enumerate((row, column, row * column), start=2):
+            out[:, k] = _mean_where(rough * sign, own) / np.sqrt(power)
+    out[seen.sum(axis=(1, 2)) < FEWEST_FREE] = np.nan
+    flat = out.reshape(count, -1)
+    return np.where(np.isfinite(flat), flat, np.nan)
+
+
+def _mean_where(values: Floats, where: Bools) -> Floats:
+    """Mean over the px of each crop and channel, ``N x C``; nan where there is none."""
+    held = np.broadcast_to(where, values.shape)
+    with np.errstate(invalid="ignore"):
+        found: Floats = (values * held).sum(axis=(2, 3)) / held.sum(axis=(2, 3))
+    return found
 
 
 def _light(crops: CropSet, free: Bools) -> Mapping[str, Floats]:

@@ -75,6 +75,7 @@ def place_families(subject: Subject) -> tuple[Family, ...]:
     crops = subject.crops
     found = [
         Family("padding", "the padding at the crop's sides", _padding(crops)),
+        Family("mirror", "borders that mirror what lies within", mirrored(crops)),
         Family("offset", "the cell's place in its crop", offsets(crops)),
         Family("margin", "the light at each place of the crop's margin", _margin(crops)),
     ]
@@ -200,6 +201,32 @@ def _padding(crops: CropSet) -> Floats:
     ):
         flat = (np.ptp(picture, axis=3) == 0).all(axis=1)
         out[:, side] = np.logical_and.accumulate(flat, axis=1).sum(axis=1)
+    return out
+
+
+def mirrored(crops: CropSet) -> Floats:
+    """How much a border is like the mirror image of what lies within, ``N x 4``.
+
+    With D(w) the mean step between the px of a border of w px and their mirror images, the least
+    of log D(w) less the logarithm of the smaller of D(w - 1) and D(w + 1), mean over channels: a
+    dip at one width. Where nothing is mirrored D rises and falls slowly, with the cell that the
+    border comes to. A crop at the edge of its picture may be filled up so.
+    """
+    x = np.asarray(crops.crops, dtype=np.float64)
+    widest = crops.crop_px // 4
+    out = np.zeros((len(crops), 4))
+    for side, picture in enumerate(
+        (x, x[:, :, ::-1], x.swapaxes(2, 3), x.swapaxes(2, 3)[:, :, ::-1])
+    ):
+        steps = []
+        for width in range(2, widest + 2):
+            at = np.arange(width)
+            apart = picture[:, :, at] - picture[:, :, 2 * width - 1 - at]
+            steps.append(np.abs(apart).mean(axis=(2, 3)) + 1e-9)
+        d = np.stack(steps)
+        if len(d) > 2:
+            dip = np.log(d[1:-1]) - np.log(np.minimum(d[:-2], d[2:]))
+            out[:, side] = dip.mean(axis=2).min(axis=0)
     return out
 
 
