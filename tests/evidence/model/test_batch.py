@@ -230,3 +230,11 @@ def test_remedies_take_a_plate_out_or_say_that_they_do_not() -> None:
 
 def test_confounded_levels_are_not_corrected() -> None:
     assert batch_remedies(plates(3, confounded=True), SETTINGS) == []
+
+
+def test_what_nothing_tells_cannot_hold_in_a_new_plate() -> None:
+    _, design = dealt(0)
+    noise = np.random.default_rng(0).normal(size=(len(design[0]), 4))
+    found = leave_out("plate", noise, design, "well", SETTINGS)
+    assert found.verdict == "inconclusive"
+    assert "hardly tell the classes" in found.why

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lucyte.evidence.model.guard import judge
-from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner
+from lucyte.evidence.model.retrain import HeldOut, held_out, with_learner, with_table
 from lucyte.evidence.model.telling import Row, Teller
 from reference.classification import auroc
 from worlds.crops import PictureLearner, world
@@ -102,11 +102,28 @@ def told(auroc: float, low: float | None, high: float | None, units: list[float]
         (told(0.51, None, None, [0.55, 0.45, 0.5, 0.52], 0.0), 0.9, "pass"),
         (told(0.51, None, None, [0.65, 0.45, 0.5, 0.52], 0.0), 0.9, "inconclusive"),
         (told(0.51, None, None, [0.5] * 3, 0.0), 0.9, "inconclusive"),
+        (told(0.41, None, None, [0.55, 0.05, 0.5, 0.52], 0.0), 0.9, "inconclusive"),
+        (told(0.0, None, None, [0.0] * 4, 0.0), 0.9, "inconclusive"),
+        (told(0.2, 0.1, 0.3, [0.2] * 12, 0.0), 0.9, "inconclusive"),
         (HeldOut(undefined="nothing"), 0.9, "inconclusive"),
     ],
 )
 def test_the_guard_rule(answer: HeldOut, cells: float, verdict: str) -> None:
     assert judge(answer, cells, 0.1).verdict == verdict
+
+
+def test_two_wells_a_class_that_differ_by_a_real_shortcut_never_reassure() -> None:
+    """Refits on three wells turn round: AUROC 0 of what truly tells the classes."""
+    verdicts = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        units = np.repeat([f"w{k}" for k in range(4)], 12)
+        labels = np.where(np.arange(48) < 24, "a", "b")
+        lamp = rng.normal(size=4) + np.array([0, 0, 1, 1])
+        x = np.repeat(lamp, 12)[:, None] + 0.3 * rng.normal(size=(48, 1))
+        told = held_out(with_table(x, labels.tolist(), 0), labels.tolist(), units.tolist(), 6, seed)
+        verdicts.append(judge(told, 0.9, 0.1).verdict)
+    assert verdicts.count("pass") <= 1
 
 
 def test_more_units_need_a_smaller_gap_where_cells_vary_by_nature() -> None:
