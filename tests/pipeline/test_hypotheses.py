@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from lucyte.evidence.hypothesis.record import Hypothesis, parse_record
+from lucyte.evidence.hypothesis.ledger import Ledger
+from lucyte.evidence.hypothesis.record import Hypothesis, load_record, parse_record, sha256
 from lucyte.io.write_table import read_parquet, write_parquet
 from lucyte.learn.crops import CropLearner
 from lucyte.learn.models import load_model, save_model
@@ -104,10 +105,159 @@ def test_a_false_claim_is_falsified_and_the_failure_is_kept(run: Path, ask: Ask)
     assert (found.verdict, found.details["answer"]) == ("fail", "falsified")
     assert found.high is not None
     assert found.high < 0.2
-    other = ask("two", measurement={"column": "intensity_mean_EGFP"}, test={**PAIRED, "alpha": 0.1})
+    variant = {**PAIRED, "smallest_effect": 0.3, "family": "one"}
+    other = ask("two", measurement={"column": "intensity_mean_EGFP"}, test=variant)
     assert other[0].details["asked_before"] == ["one"]
+    assert other[0].why.endswith("Asked before as 'one', which was falsified.")
+    assert found.details["asked_before"] == []
+    assert "Asked before" not in found.why
     kept = [each["name"] for each in json.loads((run / "evidence.json").read_text())]
     assert sorted(kept) == ["hypothesis.one", "hypothesis.two"]
+
+
+def test_what_was_asked_before_and_came_to_nothing_is_told_too(run: Path, ask: Ask) -> None:
+    ask(sample={"conditions": ["fed"]})
+    Ledger(run / "hypotheses").freeze(
+        load_record(write(run.parent, "two", sample={"conditions": ["starved"]})), "two\n"
+    )
+    (run / "hypotheses" / "two.toml").unlink()
+    (found,) = ask("three")
+    assert found.why.endswith(
+        "Asked before as 'one', which stayed open; as 'two', which was not tested."
+    )
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"kind": "cell"},
+        {"conditions": ["fed", "starved"]},
+        {"held_out": 0.999, "seed": 5},
+        {"time_indices": [0, 1]},
+    ],
+)
+def test_the_same_cells_by_another_name_are_the_same_question(
+    run: Path, ask: Ask, sample: dict[str, object]
+) -> None:
+    ask()
+    with pytest.raises(UsageError, match=r"'two' asks what 'one' \(frozen on .* asked once, and "):
+        ask("two", sample=sample, test={**PAIRED, "family": "one"})
+    assert len(Ledger(run / "hypotheses").entries) == 2
+    assert not (run / "hypotheses" / "two.toml").exists()
+
+
+@pytest.fixture
+def asked_thrice(run: Path, ask: Ask) -> Path:
+    """One true claim, one false one, and one more; two entries each."""
+    ask("h1")
+    ask("h2", measurement={"column": "intensity_mean_EGFP"})
+    ask("h3", sample={"conditions": ["fed"]})
+    return run
+
+
+def cut(run: Path, keep: slice) -> None:
+    path = run / "hypotheses" / "ledger.json"
+    path.write_text(json.dumps(json.loads(path.read_text())[keep]))
+
+
+def rewrite(run: Path, order: list[int]) -> None:
+    """Write the ledger anew with these entries, every hash and number right."""
+    path = run / "hypotheses" / "ledger.json"
+    entries, before, out = json.loads(path.read_text()), "", []
+    for number, k in enumerate(order, 1):
+        rest = {key: value for key, value in entries[k].items() if key != "entry_sha256"}
+        whole = {**rest, "order": number, "before": before}
+        before = sha256(whole)
+        out.append({**whole, "entry_sha256": before})
+    path.write_text(json.dumps(out))
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("tail", "holds no entry of 'h3', kept in h3.json, h3.toml, evidence.json. Restore"),
+        ("last test", "holds 0 of 1 tests of 'h3', as h3.json tells. Restore ledger.json from a"),
+        ("gone", "ledger.json: is gone, and with it the entries of 'h1', kept in h1.json, h1"),
+        ("gone, evidence too", "is gone, and with it the entries of 'h1', kept in h1.json, h1.to"),
+        ("folder gone", "is gone, and with it the entries of 'h2', kept in evidence.json; 'h3'"),
+        ("only a text left", "holds no entry of 'h3', kept in h3.toml. Restore ledger.json"),
+        ("reordered", r"has 'h1' as entry 3 of .*, which was entry 1 of .*, as h1.json tells"),
+        ("renumbered", "holds no entry of 'h1', kept in h1.json, h1.toml, evidence.json"),
+        ("other test", "holds another test of 'h1', as h1.json tells"),
+    ],
+)
+def test_a_ledger_that_lacks_what_was_kept_is_refused(
+    asked_thrice: Path, how: str, told: str
+) -> None:
+    run, folder = asked_thrice, asked_thrice / "hypotheses"
+    if how in ("tail", "only a text left"):
+        cut(run, slice(-2))
+    elif how == "last test":
+        cut(run, slice(-1))
+    elif how == "folder gone":
+        shutil.rmtree(folder)
+    elif how.startswith("gone"):
+        (folder / "ledger.json").unlink()
+    elif how == "reordered":
+        rewrite(run, [2, 3, 0, 1, 4, 5])
+    elif how == "renumbered":
+        rewrite(run, [2, 3, 4, 5])
+    else:
+        kept = json.loads((folder / "h1.json").read_text())
+        kept["finding"]["details"]["per_unit"]["p/W00"] = 0.0
+        (folder / "h1.json").write_text(json.dumps(kept))
+    if how == "gone, evidence too":
+        (run / "evidence.json").unlink()
+    elif how == "only a text left":
+        (folder / "h3.json").unlink()
+        (run / "evidence.json").write_text("[]")
+    before = {path: path.read_bytes() for path in folder.glob("*")}
+    asked = write(run.parent, "h1", test={**PAIRED, "smallest_effect": 0.01})
+    with pytest.raises(InputError, match=told):
+        put_to_the_test(run, asked, quiet=True)
+    with pytest.raises(InputError, match=told):
+        stored_findings(run)
+    assert {path: path.read_bytes() for path in folder.glob("*")} == before
+
+
+def test_a_kept_text_that_was_edited_is_refused(asked_thrice: Path) -> None:
+    path = asked_thrice / "hypotheses" / "h2.toml"
+    path.write_text(path.read_text() + "\n# a comment changes nothing\n")
+    assert len(stored_findings(asked_thrice)) == 3
+    path.write_text(path.read_text().replace("0.2", "0.1"))
+    with pytest.raises(InputError, match=r"h2.toml: is not the record that was frozen \(test.sma"):
+        stored_findings(asked_thrice)
+
+
+def test_failures_outlive_the_files_that_told_of_them(asked_thrice: Path, ask: Ask) -> None:
+    run, folder = asked_thrice, asked_thrice / "hypotheses"
+    before = {each.name: each for each in stored_findings(run)}
+    assert before["hypothesis.h2"].verdict == "fail"
+    for name in ("h1.json", "h2.json", "h2.toml"):
+        (folder / name).unlink()
+    (run / "evidence.json").unlink()
+    (first, second) = ask("h1")
+    assert first == before["hypothesis.h1"]
+    assert (second.name, second.verdict) == ("hypothesis.h2", "fail")
+    assert second.why == (
+        before["hypothesis.h2"].why + " Its kept answer was gone; the ledger gave this one again."
+    )
+    told = json.loads((run / "evidence.json").read_text())
+    assert sorted(each["name"] for each in told) == sorted(before)
+    assert json.loads((folder / "h2.json").read_text())["finding"]["verdict"] == "fail"
+
+
+def test_an_answer_is_drawn_from_the_ledger_whatever_its_file_says(
+    asked_thrice: Path, ask: Ask
+) -> None:
+    path = asked_thrice / "hypotheses" / "h2.json"
+    true = stored_findings(asked_thrice)
+    kept = json.loads(path.read_text())
+    kept["finding"] |= {"verdict": "pass", "why": "Supported."}
+    path.write_text(json.dumps(kept))
+    assert stored_findings(asked_thrice) == true
+    ask("h1")
+    assert json.loads(path.read_text())["finding"]["verdict"] == "fail"
 
 
 def test_too_few_units_are_inconclusive_with_the_number_needed(ask: Ask) -> None:

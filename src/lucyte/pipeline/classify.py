@@ -23,6 +23,7 @@ from lucyte.networks.input_match import match_input
 from lucyte.networks.model_folder import Card, read_folder
 from lucyte.pipeline.labelled_data import as_trained, patches_of, read_labelled
 from lucyte.pipeline.object_pictures import write_picture
+from lucyte.pipeline.out_folder import refuse_out
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.words import counted
 from lucyte.report.classifier_content import sample_picture
@@ -67,6 +68,7 @@ def classify_pictures(request: ClassifyRequest) -> str:
     InputError, UsageError
         A model of another kind, channels that are not the model's, pictures that cannot be read.
     """
+    refuse_out(request.out, Path("classified"))
     if request.pixel_size_um is not None and not request.pixel_size_um > 0:
         raise UsageError(f"--pixel-size-um is {request.pixel_size_um:g}; a size is above 0.")
     stored = read_folder(request.model)

@@ -16,6 +16,7 @@ from lucyte.pipeline.executor import default_workers, run_tasks
 from lucyte.pipeline.finders import open_finders
 from lucyte.pipeline.loose_images import frame_stem, open_loose, own_file, readable_frames
 from lucyte.pipeline.object_pictures import frame_picture, write_picture
+from lucyte.pipeline.out_folder import refuse_out
 from lucyte.pipeline.progress import step
 from lucyte.report.contact_sheet import Panel, contact_sheet
 from lucyte.schema.errors import InputError
@@ -69,6 +70,7 @@ def detect_images(
     reading : mapping
         Further keys of ``[input]``.
     """
+    refuse_out(out, Path("detected"))
     given = open_loose(images, wanted, reading)
     fields = given.fields
     tasks = [DetectTask(each, given.plan, k in given.shown) for k, each in enumerate(fields)]

@@ -19,6 +19,7 @@ from lucyte.pipeline.field_stage import identify, with_scores
 from lucyte.pipeline.finders import open_finders
 from lucyte.pipeline.loose_images import frame_stem, open_loose, readable_frames
 from lucyte.pipeline.object_pictures import frame_picture, write_picture
+from lucyte.pipeline.out_folder import refuse_out
 from lucyte.pipeline.progress import step
 from lucyte.pipeline.sample import main_kind
 from lucyte.pipeline.words import counted
@@ -62,6 +63,7 @@ def segment_images(
     reading : mapping
         Further keys of ``[input]``.
     """
+    refuse_out(out, Path("segmented"))
     given = open_loose(images, wanted, reading, stacks=True)
     (out / "labels").mkdir(parents=True, exist_ok=True)
     tasks = [

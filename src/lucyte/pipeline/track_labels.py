@@ -19,6 +19,7 @@ from lucyte.io.write_geff import write_geff
 from lucyte.io.write_table import write_parquet
 from lucyte.measure.frame import measure_frame
 from lucyte.pipeline.object_pictures import frame_picture
+from lucyte.pipeline.out_folder import refuse_out
 from lucyte.report.trails_movie import write_trails_movie
 from lucyte.schema.errors import InputError, UsageError, unknown
 from lucyte.schema.objects import FrameObjects, Labels, object_id
@@ -73,6 +74,7 @@ def track_labels(
     InputError, UsageError
         Frames that do not pair up, an unknown form, corrections that contradict each other.
     """
+    refuse_out(out, Path("tracks"))
     for name in forms:
         if name not in FORMS:
             raise unknown("form", name, tuple(FORMS), "Give --to as a comma-separated list.")

@@ -70,7 +70,7 @@ def refuse_lost(ledger: Ledger, findings: Sequence[Finding], where: str = "evide
         raise InputError(ledger.path, _no_entry(lost, ledger), _advice(lost))
     for each in traces:
         if each.finding is not None and (why := _other(known[each.name], each.finding)):
-            raise InputError(ledger.path, f"{why}, by {each.where} in this run.", ADVICE)
+            raise InputError(ledger.path, f"{why}, as {each.where} tells.", ADVICE)
     for name, frozen in known.items():
         _refuse_other_text(ledger.path.with_name(f"{name}.toml"), frozen)
 
@@ -133,7 +133,8 @@ def _other(frozen: Frozen, finding: Finding) -> str:
     if trial is None or dict(trial.per_unit) != told.get("per_unit"):
         return f"holds another test of {name}"
     both_nan = math.isnan(trial.effect) and math.isnan(finding.statistic)
-    return "" if both_nan or trial.effect == finding.statistic else f"holds another effect of {name}"
+    same = both_nan or trial.effect == finding.statistic
+    return "" if same else f"holds another effect of {name}"
 
 
 def _refuse_other_text(path: Path, frozen: Frozen) -> None:
