@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from lucyte.schema.errors import UsageError
-from lucyte.stats.agreement import concordance, kappa, limits_of_agreement
+from lucyte.stats.agreement import (
+    concordance,
+    kappa,
+    limits_of_agreement,
+    why_no_concordance,
+)
 
 
 def test_bias_and_limits_by_hand() -> None:
@@ -27,6 +32,21 @@ def test_concordance_punishes_shift_and_scale() -> None:
     slow = 2 * np.mean((x - 4.5) * (2 * x - 9)) / (x.var() + 4 * x.var() + (9.5) ** 2)
     assert concordance(x, 2 * x + 5) == pytest.approx(slow, abs=1e-9)
     assert math.isnan(concordance([1, 1], [1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "why"),
+    [
+        ([], [], "fewer than 2 pairs"),
+        ([5], [3], "fewer than 2 pairs"),
+        ([5, math.nan], [3, 4], "fewer than 2 pairs"),
+        ([5, 5], [3, 3], "neither of both varies"),
+        ([5, 5], [3, 4], ""),
+    ],
+)
+def test_concordance_needs_pairs_that_vary(a: list[float], b: list[float], why: str) -> None:
+    assert why_no_concordance(a, b) == why
+    assert math.isnan(concordance(a, b)) == bool(why)
 
 
 @pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])

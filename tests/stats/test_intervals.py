@@ -10,6 +10,7 @@ from lucyte.schema.errors import UsageError
 from lucyte.stats.intervals import (
     cluster_interval,
     grouped_jackknife,
+    inside,
     unit_difference_interval,
     unit_mean_interval,
     unit_means,
@@ -163,6 +164,11 @@ def test_one_class_is_undefined_with_a_reason() -> None:
     interval = auroc_interval([1, 2], [True, True], ["a", "b"])
     assert np.isnan(interval.estimate)
     assert interval.method == "undefined: only one class is there"
+    units = [f"w{k:02d}" for k in range(20)]
+    lone = auroc_interval(np.arange(20.0), np.arange(20) == 19, units)
+    assert (lone.low, lone.method) == (None, "no interval: fewer than 2 units of a class")
+    few = auroc_interval([1, 2, 3, 4], [True, True, False, False], list("abcd"))
+    assert few.method == "no interval: fewer than 6 units"
     with pytest.raises(UsageError, match="nan or infinite"):
         auroc_interval([np.nan, 2], [True, False], ["a", "b"])
 
@@ -215,3 +221,13 @@ def test_many_units_are_left_out_by_groups() -> None:
     assert found.high - found.low == pytest.approx(exact.high - exact.low, rel=0.2)
     lost = grouped_jackknife(lambda rows: np.nan, units)
     assert lost.low is None and lost.n == 1000
+
+
+def test_a_share_that_is_perfect_everywhere_has_a_width() -> None:
+    names = [f"w{k}" for k in range(8)]
+    perfect = inside(cluster_interval(lambda rows: 1.0, names))
+    assert perfect.estimate == perfect.high == 1
+    assert perfect == unit_proportion_interval(np.ones(8), names)
+    wide = inside(unit_mean_interval([0.9, 1, 1, 0.7, 1, 1], names[:6]))
+    assert wide.high == 1 and 0.7 < wide.low < 0.9
+    assert inside(unit_mean_interval([0.9, 1], names[:2])).low is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -267,6 +267,20 @@ def cluster_interval(
     )
     low, high = _bca(estimate, draws[np.isfinite(draws)], pull, level)
     return Interval(estimate, low, high, n, "BCa bootstrap over units")
+
+
+def inside(interval: Interval, level: float = 0.95) -> Interval:
+    """The interval of a share: between 0 and 1, and never without a width.
+
+    Where leaving units out changes nothing (all are perfect, say), it is that of a proportion of as
+    many units alike.
+    """
+    if interval.low is None or interval.high is None:
+        return interval
+    if interval.low == interval.high and 0 <= interval.estimate <= 1:
+        names = [str(k) for k in range(interval.n)]
+        return unit_proportion_interval([interval.estimate] * interval.n, names, level)
+    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def grouped_jackknife(

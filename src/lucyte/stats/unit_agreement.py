@@ -10,7 +10,13 @@ import numpy.typing as npt
 from scipy.stats import t as student
 
 from lucyte.schema.errors import UsageError
-from lucyte.stats.agreement import LIMIT, Agreement, concordance, limits_of_agreement
+from lucyte.stats.agreement import (
+    LIMIT,
+    Agreement,
+    concordance,
+    limits_of_agreement,
+    why_no_concordance,
+)
 from lucyte.stats.intervals import (
     FEWEST,
     Floats,
@@ -100,7 +106,7 @@ def _limit(limits: Agreement, at: float) -> Interval:
 def _concordance(mine: Floats, true: Floats, names: npt.NDArray[np.str_]) -> Interval:
     value, n = concordance(mine, true), len(names)
     if not math.isfinite(value):
-        return Interval(value, None, None, n, "undefined: both are constant and equal")
+        return Interval(value, None, None, n, f"undefined: {why_no_concordance(mine, true)}")
     if n < FEWEST or abs(value) >= 1 - 1e-12:
         why = f"fewer than {FEWEST} units" if n < FEWEST else "agreement is perfect"
         return Interval(value, None, None, n, f"no interval: {why}")

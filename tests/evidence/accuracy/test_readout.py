@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from lucyte.evidence.accuracy.readout import Readout, number, readout_accuracy
 from lucyte.evidence.accuracy.state_scores import Answers, Stated, score_interval, state_scores
 from lucyte.evidence.accuracy.sweep import sweep, sweep_finding, sweep_table
 from lucyte.schema.errors import UsageError
-from lucyte.stats.classification import evaluate
-from lucyte.stats.paired import paired_means
+from lucyte.stats.classification import auroc, evaluate
+from lucyte.stats.intervals import Interval
+from lucyte.stats.paired import Paired, paired_means, paired_score
+from lucyte.stats.permutation import Permutation
 
 
 def readout(truth: list[float], gap: list[float], condition: list[str] | None = None) -> Readout:
@@ -55,10 +58,22 @@ def test_verdicts_of_a_readout() -> None:
 
 def test_few_units_show_their_differences() -> None:
     found = readout_accuracy(readout(TRUTH[:3], [1.0, 1, -2]), within=2)
-    assert (found.verdict, found.low) == ("pass", None)
+    assert (found.verdict, found.low) == ("inconclusive", None)
     assert "3 images, differences 1, 1, -2; fewer than 6, so no interval" in found.why
+    told = "Each lies within the 2 that would do; 3 images are too few to say, 4 are needed."
+    assert found.why.endswith(told)
+    assert readout_accuracy(readout(TRUTH[:4], [1.0, 1, -2, 0]), within=2).verdict == "pass"
     assert readout_accuracy(readout(TRUTH[:3], [1.0, 1, -2]), within=1).verdict == "inconclusive"
     assert readout_accuracy(readout(TRUTH[:3], [5.0, 5, 5]), within=1).verdict == "fail"
+
+
+def test_one_unit_has_no_concordance_and_passes_nothing() -> None:
+    found = readout_accuracy(readout(TRUTH[:1], [1.0]), within=2)
+    assert (found.verdict, found.n) == ("inconclusive", 1)
+    assert "1 image is too few to say, 4 are needed" in found.why
+    assert math.isnan(found.details["concordance"])
+    assert found.details["concordance_method"] == "undefined: fewer than 2 pairs"
+    assert "concordance is not defined: fewer than 2 pairs" in found.details["reviewer"]
 
 
 def test_a_difference_that_grows_is_said() -> None:
@@ -102,11 +117,53 @@ def test_conclusions(truth: list[float], gap: list[float], verdict: str, told: s
     assert found.verdict == verdict and told in found.why
 
 
+# Welch's t of these units against six equal ones shifted by the effect is at the edge of 0.05
+EDGE = [0.0, 0.8, 1.6, 2.4, 3.2, 4.0]
+
+
+def halves(truth: list[float], change: list[float]) -> Readout:
+    return readout(truth, change, ["fed"] * 6 + ["starved"] * 6)
+
+
+def test_clear_of_0_here_and_not_there_is_no_difference() -> None:
+    truth = [*EDGE, *(1.96 + each for each in EDGE)]
+    noise = [0.1, -0.1, 0.08, -0.08, 0.04, -0.04]
+    found = conclusion(halves(truth, [*noise, *(each - 0.06 for each in noise[::-1])]))
+    true, mine, gap = (
+        found.details[name] for name in ("truth", "prediction", "difference_of_effects")
+    )
+    assert true[1] > 0 > mine[1], "test invalid"
+    assert gap[1] < 0 < gap[2], "test invalid"
+    assert found.verdict == "inconclusive"
+    assert "Only the truth is clear of 0, but the prediction changes the effect by -0.06" in (
+        found.why
+    )
+    # a change beyond doubt, and of 3 %: it still matters to nobody
+    sure = conclusion(halves(truth, [0.0] * 6 + [-0.06 + each / 100 for each in noise]))
+    assert sure.details["truth"][1] > 0 > sure.details["prediction"][1], "test invalid"
+    assert sure.details["difference_of_effects"][2] < 0, "test invalid"
+    assert sure.verdict == "inconclusive"
+
+
+def test_a_small_change_of_a_sure_effect_survives_and_an_unsure_one_stays_open() -> None:
+    tiny = [0.01 * each for each in EDGE]
+    truth = [*tiny, *(20 + each for each in tiny)]
+    near = conclusion(halves(truth, [0.0] * 6 + [0.5] * 6))
+    assert near.details["prediction"][1] > near.details["truth"][2], "test invalid"
+    assert near.verdict == "pass" and "the prediction changes the effect by 0.5" in near.why
+    far = conclusion(halves(truth, [0.0] * 6 + [9.0, -9, 9, -9, 9, -1]))
+    assert far.details["difference_of_effects"][1] < 0, "test invalid"
+    assert far.verdict == "inconclusive" and "whether the size does stays open" in far.why
+
+
 def test_a_conclusion_needs_units_and_two_conditions() -> None:
     few = conclusion(readout(RISE[:4], [0.0] * 4, TWO[:4]))
     assert few.verdict == "inconclusive" and "6 units with two in each condition" in few.why
     turned = conclusion(readout(RISE[:4], [30.0, -30] * 2, TWO[:4]))
-    assert turned.verdict == "fail" and "The signs differ" in turned.why
+    assert turned.verdict == "inconclusive" and "The signs differ; 6 units with" in turned.why
+    lone = conclusion(readout(RISE, NEAR, ["fed"] * 7 + ["starved"]))
+    assert lone.verdict == "inconclusive" and "two in each condition are needed" in lone.why
+    assert lone.details["interval"] == "no interval: fewer than 2 units of a condition"
     with pytest.raises(UsageError, match="compares two conditions, got 3: a, b, c"):
         conclusion(readout([1.0, 2, 3], [0.0] * 3, ["a", "b", "c"]))
     with pytest.raises(UsageError, match="unknown column 'condition'"):
@@ -127,6 +184,27 @@ def test_which_of_two_is_better_follows_the_direction_of_the_score() -> None:
     assert "p = 0.0078" in better.why and "the prediction is better" in better.why
     same = paired_finding("F1@0.5", paired_means(low, low[::-1], units), "image")
     assert same.verdict == "inconclusive" and "no difference that chance would not give" in same.why
+
+
+def test_no_interval_is_not_taken_for_no_difference() -> None:
+    units = [f"u{k:02d}" for k in range(20)]
+    open_ended = Interval(-0.4, None, None, 20, "undefined when a unit is left out")
+    test = Permutation(-0.4, 0.005, 0.001, 1000, False)
+    found = paired_finding("auroc", Paired(0.9, 0.5, open_ended, test, {}), "image")
+    assert found.verdict == "inconclusive" and "p = 0.005" in found.why
+    assert "without an interval (undefined when a unit is left out)" in found.why
+    assert "no difference that chance would not give" not in found.why
+    wide = replace(open_ended, low=-0.9, high=0.1)
+    held = paired_finding("auroc", Paired(0.9, 0.5, wide, test, {}), "image")
+    assert held.verdict == "inconclusive" and "the interval holds 0" in held.why
+    # the premise: one positive unit of 20 leaves AUROC undefined without it
+    score, positive = np.arange(20.0), np.arange(20) == 19
+    told = paired_score(
+        lambda rows, turned: auroc(np.where(turned, -score[rows], score[rows]), positive[rows]),
+        units,
+    )
+    assert told.difference == replace(told.difference, low=None, high=None)
+    assert told.difference.method == open_ended.method
 
 
 def test_five_units_cannot_tell_two_models_apart() -> None:

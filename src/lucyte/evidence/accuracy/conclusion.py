@@ -12,13 +12,20 @@ from lucyte.schema.errors import UsageError, unknown
 from lucyte.schema.finding import Finding, Verdict
 from lucyte.stats.intervals import FEWEST, Interval, unit_difference_interval
 
+MATTERS = 0.2
+"""A change of the effect matters from this share of the larger effect on, as in bioequivalence."""
+
 
 def conclusion(readout: Readout, conditions: tuple[str, str] | None = None) -> Finding:
     """The effect between two conditions, from truth and from prediction, with intervals over units.
 
-    Pass: both intervals exclude 0 on the same side and each estimate lies in the other's interval.
-    Fail: the signs differ, or only one of both tells the conditions apart, or an estimate lies
-    outside the other's interval. Inconclusive: the truth itself shows no clear effect, or there are
+    What the prediction changes has an interval of its own, unit by unit: that an effect is clear
+    of 0 here and not there is no difference. A change matters where its interval excludes 0 and it
+    is a fifth of the larger effect or more.
+
+    Pass: both intervals exclude 0 on the same side, no change matters, and each estimate lies in
+    the other's interval or the whole interval of the change is below a fifth. Fail: both exclude 0
+    on opposite sides, or one or both exclude it and the change matters. Inconclusive: otherwise, or
     too few units.
 
     Parameters
@@ -35,7 +42,8 @@ def conclusion(readout: Readout, conditions: tuple[str, str] | None = None) -> F
 
     References
     ----------
-    Welch 1947, doi 10.1093/biomet/34.1-2.28.
+    Welch 1947, doi 10.1093/biomet/34.1-2.28. Gelman and Stern 2006, doi
+    10.1198/000313006X152649. Schuirmann 1987, doi 10.1007/BF01068419.
     """
     table = readout.table
     if "condition" not in table.columns:
@@ -60,9 +68,12 @@ def conclusion(readout: Readout, conditions: tuple[str, str] | None = None) -> F
             (table["prediction"] - table["truth"]).to_numpy(dtype=np.float64),
         )
     )
-    verdict, because = _judged(true, mine, readout)
+    verdict, because = _judged(true, mine, gap)
     noun = readout.by.removesuffix("_id")
     counts = [len(set(units[side == here])) for here in (False, True)]
+    method = mine.method
+    if mine.low is None and mine.n >= FEWEST:
+        method = "no interval: fewer than 2 units of a condition"
     return Finding(
         name="accuracy.conclusion",
         question=f"Would {second} against {first} be judged the same by {readout.noun}?",
@@ -86,9 +97,9 @@ def conclusion(readout: Readout, conditions: tuple[str, str] | None = None) -> F
             "truth": [true.estimate, true.low, true.high],
             "prediction": [mine.estimate, mine.low, mine.high],
             "difference_of_effects": [gap.estimate, gap.low, gap.high],
-            "interval": mine.method,
+            "interval": method,
             "reviewer": (
-                f"{mine.method}; the prediction changes the effect by {number(gap.estimate)}"
+                f"{method}; the prediction changes the effect by {number(gap.estimate)}"
                 + (f" ({number(gap.low)} to {number(gap.high)})."
                    if gap.low is not None and gap.high is not None else ".")
             ),
@@ -96,29 +107,50 @@ def conclusion(readout: Readout, conditions: tuple[str, str] | None = None) -> F
     )  # fmt: skip
 
 
-def _judged(true: Interval, mine: Interval, readout: Readout) -> tuple[Verdict, str]:
+def _judged(true: Interval, mine: Interval, gap: Interval) -> tuple[Verdict, str]:
     if not math.isfinite(true.estimate) or not math.isfinite(mine.estimate):
         return "inconclusive", "An effect is not defined."
     opposite = true.estimate * mine.estimate < 0
-    if true.low is None or true.high is None or mine.low is None or mine.high is None:
+    if gap.low is None or gap.high is None:
         few = f"{FEWEST} units with two in each condition are needed to tell."
+        return "inconclusive", (
+            f"The signs differ; {few}" if opposite else f"Too few units for an interval: {few}"
+        )
+    clear_true, clear_mine = _clear(true), _clear(mine)
+    enough = MATTERS * max(abs(true.estimate), abs(mine.estimate))
+    change = f"the effect by {number(gap.estimate)} ({number(gap.low)} to {number(gap.high)})"
+    matters = _clear(gap) and abs(gap.estimate) >= enough
+    if clear_true and clear_mine:
         if opposite:
-            return "fail", f"The signs differ; {few}"
-        return "inconclusive", f"Too few units for an interval: {few}"
-    clear_true = true.low > 0 or true.high < 0
-    clear_mine = mine.low > 0 or mine.high < 0
-    if clear_true and clear_mine and opposite:
-        return "fail", "The conclusion turns round."
-    if clear_true and not clear_mine:
-        return "fail", "The effect is in the truth and is lost in the prediction."
-    if clear_mine and not clear_true:
-        return "fail", "The prediction shows an effect that the truth does not."
-    if not clear_true:
+            return "fail", "The conclusion turns round."
+        if matters:
+            return "fail", "The direction survives, the size of the effect does not."
+        if _holds(mine, true.estimate) and _holds(true, mine.estimate):
+            return "pass", (
+                "Same direction, and each lies in the other's interval: the conclusion survives."
+            )
+        if max(-gap.low, gap.high) < enough:
+            return "pass", f"Same direction, and the prediction changes {change}: it survives."
+        return "inconclusive", "The direction survives; whether the size does stays open."
+    if not clear_true and not clear_mine:
         return "inconclusive", "Neither tells the conditions apart, so there is none to survive."
-    inside = (mine.low <= true.estimate <= mine.high) and (true.low <= mine.estimate <= true.high)
-    if not inside:
-        return "fail", "The direction survives, the size of the effect does not."
-    return "pass", "Same direction, and each lies in the other's interval: the conclusion survives."
+    if matters and clear_true:
+        return "fail", "The effect is in the truth and is lost in the prediction."
+    if matters:
+        return "fail", "The prediction shows an effect that the truth does not."
+    only = "truth" if clear_true else "prediction"
+    return "inconclusive", (
+        f"Only the {only} is clear of 0, but the prediction changes {change}, and that is not "
+        "enough to call it another effect."
+    )
+
+
+def _clear(effect: Interval) -> bool:
+    return effect.low is not None and effect.high is not None and not _holds(effect, 0.0)
+
+
+def _holds(effect: Interval, value: float) -> bool:
+    return effect.low is not None and effect.high is not None and effect.low <= value <= effect.high
 
 
 def _told(effect: Interval, unit: str) -> str:

@@ -18,7 +18,13 @@ from lucyte.schema.finding import Finding
 from lucyte.stats.boxes import COCO_THRESHOLDS, BoxHits, pooled_precision
 from lucyte.stats.classification import balanced_accuracy, confusion, evaluate
 from lucyte.stats.goodness import find_measure
-from lucyte.stats.intervals import Interval, cluster_interval, unit_means, unit_score_interval
+from lucyte.stats.intervals import (
+    Interval,
+    cluster_interval,
+    inside,
+    unit_means,
+    unit_score_interval,
+)
 
 __all__ = [
     "Requirement",
@@ -151,7 +157,7 @@ def detection_accuracy(
         return pooled_precision([held[k] for k in rows], taken)[metric]
 
     names = np.asarray(units, dtype=str)
-    interval = _inside(cluster_interval(precision, names, seed=asked.seed))
+    interval = inside(cluster_interval(precision, names, seed=asked.seed))
     values = {str(u): precision(np.flatnonzero(names == u)) for u in np.unique(names)}
     known = {name: value for name, value in values.items() if math.isfinite(value)}
     return _finding(
@@ -198,7 +204,7 @@ def called_accuracy(
     def recall(rows: npt.NDArray[np.int64]) -> float:
         return balanced_accuracy(confusion(truth[rows].tolist(), said[rows].tolist(), classes))
 
-    interval = _inside(cluster_interval(recall, units, seed=asked.seed))
+    interval = inside(cluster_interval(recall, units, seed=asked.seed))
     told = evaluate(truth.tolist(), said.tolist(), list(classes))
     return _finding(
         "accuracy.classification",
@@ -215,13 +221,6 @@ def called_accuracy(
             "objects": len(table),
         },
     )
-
-
-def _inside(interval: Interval) -> Interval:
-    """A share's limits lie between 0 and 1, whatever a t quantile says."""
-    if interval.low is None or interval.high is None:
-        return interval
-    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def tracking_accuracy(

@@ -18,7 +18,7 @@ from lucyte.stats.costs import (
     net_benefit,
     weighted_kappa,
 )
-from lucyte.stats.intervals import Interval, cluster_interval, grouped_jackknife
+from lucyte.stats.intervals import Interval, cluster_interval, grouped_jackknife, inside
 from lucyte.stats.operating import sensitivity_at_specificity
 from lucyte.stats.reliability import class_calibration_error, root_brier
 from lucyte.stats.roc import auroc_interval
@@ -124,11 +124,7 @@ def score_interval(
         return auroc_interval(answers.p[:, 1], answers.truth == 1, units, "cells")
     else:
         found = cluster_interval(score, units, resamples=RESAMPLES)
-    if found.low is None or found.high is None or not name.startswith(BOUNDED):
-        return found
-    return Interval(
-        found.estimate, max(0.0, found.low), min(1.0, found.high), found.n, found.method
-    )
+    return inside(found) if name.startswith(BOUNDED) else found
 
 
 OF_CHANCES = ("auroc", "average_precision", "brier", "log_loss", "ece", "class_ece",
