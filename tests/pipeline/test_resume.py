@@ -26,11 +26,9 @@ from worlds.runs import (
 )
 
 MOMENTS = (
-    "260101-ST_D03_s1.objects.parquet",
     "260101-ST_E03_s1.json",
     "mask001.tif",
     "objects.parquet",
-    "evidence.json",
     "report.html",
 )
 """Files that a run writes one after the other, in the order of the run."""
