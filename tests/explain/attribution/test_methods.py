@@ -129,8 +129,13 @@ def test_windows_are_answered_as_whole_crops_are(network, monkeypatch, form, tog
     assert np.abs(fast - slow).max() < 1e-5
 
 
-def test_windows_are_asked_of_one_view_on_the_cpu(network):
+def test_windows_are_asked_of_one_view_on_the_cpu(network, monkeypatch):
     model, crops = network("early")
+    half = model.with_engine("openvino-bf16")
+    monkeypatch.setattr(module, "computes_bf16", lambda device: False)
+    assert module.answers_by_window(Questions_score(model, crops))
+    assert module.answers_by_window(Questions_score(half, crops))
+    monkeypatch.setattr(module, "computes_bf16", lambda device: True)
     assert module.answers_by_window(Questions_score(model, crops))
     for other in (
         replace(model, turns=4),

@@ -222,8 +222,8 @@ def _details(
             f"Ridge logistic model on ranks and squared ranks, refitted per input and fold with "
             f"whole {crops.unit}s left out ({len(row.told.folds)} class-balanced folds, "
             f"{len(crops)} crops); AUROC between {crops.unit}s of one fold; {tried} inputs tried, "
-            f"a failure needs a gap between {crops.unit} means at alpha {settings.alpha:g} over 2 x "
-            f"{tried}; margin {settings.margin:g}; baseline: logistic model of crop statistics."
+            f"a failure needs a gap between {crops.unit} means at alpha {settings.alpha:g} over "
+            f"twice that; margin {settings.margin:g}; baseline: logistic model of crop statistics."
         ),
     }
 
