@@ -57,19 +57,19 @@ def model_relies(asked: Asked, lines: tuple[Line, ...], settings: ChallengeSetti
     upset = float(np.mean(np.abs(list(followed.sham.values()))))
     seen = (
         f"Giving each cell the other class's amplitude in {mask.mean():.1%} of the frequencies "
-        f"({name_pattern(lines)}) moves its answer {moved.estimate:.0%} of the "
-        f"way to that class and turns {followed.flipped:.0%} of the answers (exchange within the "
-        f"class: {followed.flipped_sham:.0%})"
+        f"({name_pattern(lines)}) moves its answer {moved.estimate:z.0%} of the "
+        f"way to that class and turns {followed.flipped:z.0%} of the answers (exchange within the "
+        f"class: {followed.flipped_sham:z.0%})"
     )
     verdict: Verdict = "inconclusive"
     if moved.estimate >= settings.fails_at and ahead >= 0.75:
         verdict, rest = "fail", "this model reads the pattern"
     elif upset > settings.fails_at:
-        rest = f"but an exchange within the class moves answers by {upset:.0%} too"
+        rest = f"but an exchange within the class moves answers by {upset:z.0%} too"
     elif below(moved, values, settings.reliance):
-        verdict, rest = "pass", f"below the {settings.reliance:.0%} allowed"
+        verdict, rest = "pass", f"below the {settings.reliance:z.0%} allowed"
     else:
-        rest = f"neither below the {settings.reliance:.0%} allowed nor decisive"
+        rest = f"neither below the {settings.reliance:z.0%} allowed nor decisive"
     return Finding(
         name="frequency.model_relies",
         question=question,
@@ -142,7 +142,7 @@ def dominant(asked: Asked, settings: ChallengeSettings) -> Finding:
     worst, gain = told[at], intervals[at]
     limit = 0.5 + settings.margin
     seen = (
-        f"Shown only the {worst.share:.0%} of frequencies that it needs most for {worst.label}, "
+        f"Shown only the {worst.share:z.0%} of frequencies that it needs most for {worst.label}, "
         f"the model tells the classes with AUROC {worst.told.auroc:.2f}; with as many at random, "
         f"equally fine, {np.median(worst.random):.2f}; with all of them {whole.auroc:.2f}"
     )
@@ -184,7 +184,7 @@ def dominant(asked: Asked, settings: ChallengeSettings) -> Finding:
             "margin": settings.margin,
             "reviewer": (
                 "Dominant frequency map (loss rise per block of frequencies and its mirror) on one "
-                f"half of the {cells.unit}s; the top {SHARE:.0%} kept alone in all crops of the "
+                f"half of the {cells.unit}s; the top {SHARE:z.0%} kept alone in all crops of the "
                 "other half, channel means set to a common level; null: random blocks of equal "
                 f"number and radial profile, {len(worst.random)} draws, p = {worst.p:.3f}."
             ),

@@ -154,22 +154,22 @@ def reliance_finding(
     verdict: Verdict = "inconclusive"
     seen = (
         f"{asked.done} ({asked.exchanges[name]}) moves its answer "
-        f"{worst.estimate:.0%} of the way to that class{_range(worst, values, unit)} and turns "
-        f"{moved[name].flipped:.0%} of the answers (exchange within the class: "
-        f"{moved[name].flipped_sham:.0%})"
+        f"{worst.estimate:z.0%} of the way to that class{_range(worst, values, unit)} and turns "
+        f"{moved[name].flipped:z.0%} of the answers (exchange within the class: "
+        f"{moved[name].flipped_sham:z.0%})"
     )
     ahead = sum(value > allowed for value in values) / len(values)
     if worst.estimate >= fails_at and ahead >= 0.75:
         verdict, rest = "fail", asked.guilty
     elif upset > fails_at:
         rest = (
-            f"but an exchange within the class moves answers by {upset:.0%} too, so the model "
+            f"but an exchange within the class moves answers by {upset:z.0%} too, so the model "
             "reacts to the exchange itself"
         )
     elif _reassures([moved[each] for each in judged], allowed):
-        verdict, rest = "pass", f"below the {allowed:.0%} allowed"
+        verdict, rest = "pass", f"below the {allowed:z.0%} allowed"
     else:
-        rest = f"neither below the {allowed:.0%} allowed nor decisive"
+        rest = f"neither below the {allowed:z.0%} allowed nor decisive"
     return Finding(
         name=asked.name,
         question=asked.question,
@@ -225,8 +225,8 @@ def _told(name: str, moved: Moved, what: str, judged: bool) -> dict[str, Any]:
 
 def _range(interval: Interval, values: list[float], unit: str) -> str:
     if interval.low is not None and interval.high is not None:
-        return f" ({interval.low:.0%} to {interval.high:.0%}, {interval.n} {unit}s)"
-    return f" ({interval.n} {unit}s: {', '.join(f'{v:.0%}' for v in values)})"
+        return f" ({interval.low:z.0%} to {interval.high:z.0%}, {interval.n} {unit}s)"
+    return f" ({interval.n} {unit}s: {', '.join(f'{v:z.0%}' for v in values)})"
 
 
 def not_exchanged(asked: Asked, why: str, unit: str) -> Finding:
