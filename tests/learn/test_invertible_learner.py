@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lucyte.learn.image_training import Diverged
-from lucyte.learn.invertible_learner import InvertibleSettings, train_invertible
+from lucyte.learn.image_training import Diverged, TrainingSet
+from lucyte.learn.invertible_learner import (
+    InvertibleSettings,
+    class_latents,
+    train_invertible,
+)
 from lucyte.learn.invertible_training import InvertibleTraining
 from lucyte.schema.errors import UsageError
 from lucyte.schema.samples import Samples
@@ -72,6 +76,25 @@ def test_class_means_are_of_what_is_predicted() -> None:
     told = model.centres.mean(axis=(2, 3)) @ weight.T + bias
     assert (told.argmax(axis=1) == [0, 1]).all()
     assert np.linalg.eigvalsh(model.spreads[0]).min() > -1e-6
+
+
+def test_few_looks_see_every_crop_turned_once_and_come_to_the_same_means() -> None:
+    samples = _samples(224)
+    model = train_invertible(samples, _settings(epochs=4), 0)
+    targets = np.array([model.classes.index(name) for name in samples.labels])
+    rows = np.arange(224)
+    data = TrainingSet(samples.images, targets, rows, rows[:0], 2)
+    looked: list[int] = []
+    handle = model.network.flow.register_forward_hook(lambda _m, x, _z: looked.append(len(x[0])))
+    whole = class_latents(model.network, model.seen, data, rows)
+    assert sum(looked) == 8 * 224
+    looked.clear()
+    few = class_latents(model.network, model.seen, data, rows, every=7)
+    handle.remove()
+    assert sum(looked) == 2 * 224
+    spread = whole[0].std()
+    assert np.abs(few[0] - whole[0]).mean() < 0.1 * spread
+    np.testing.assert_allclose(few[2], whole[2])
 
 
 def test_a_loss_that_is_no_number_ends_training_with_advice() -> None:
