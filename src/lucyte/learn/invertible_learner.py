@@ -16,7 +16,7 @@ from lucyte.learn.image_training import Progress, TrainingSet
 from lucyte.learn.inner_split import inner_split
 from lucyte.learn.invertible_training import InvertibleTraining, train_invertible_network
 from lucyte.networks.invertible_classifier import InvertibleClassifier
-from lucyte.networks.invertible_detail import broad_levels, remember
+from lucyte.networks.invertible_detail import broad_levels, remember, take_apart
 from lucyte.networks.invertible_input import InvertibleInput, fit_invertible_input
 from lucyte.networks.invertible_network import (
     InvertibleNetwork,
@@ -256,7 +256,11 @@ def class_details(
         planes = seen.prepare(data.batch(chosen))
         said = torch.cat([network(part).argmax(1) for part in torch.split(planes, 64)])
     exact, told = planes.double().numpy(), said.numpy()
-    return remember(exact, told, data.classes, seed), broad_levels(exact, told, data.classes)
+    apart = take_apart(exact)
+    return (
+        remember(exact, told, data.classes, seed, apart),
+        broad_levels(exact, told, data.classes, apart),
+    )
 
 
 def _summary(progress: Progress) -> dict[str, Any]:

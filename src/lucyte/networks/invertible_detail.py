@@ -92,7 +92,11 @@ def broad_light(planes: Floats) -> Floats:
 
 
 def remember(
-    planes: Floats, said: npt.NDArray[np.int64], classes: int, seed: int
+    planes: Floats,
+    said: npt.NDArray[np.int64],
+    classes: int,
+    seed: int,
+    apart: Detail | None = None,
 ) -> npt.NDArray[np.float32]:
     """Detail of crops by class and zone.
 
@@ -105,6 +109,8 @@ def remember(
     classes : int
     seed : int
         Which px are remembered.
+    apart : Detail, optional
+        The planes taken apart, where that is done already.
 
     Returns
     -------
@@ -113,7 +119,7 @@ def remember(
     """
     shape = (classes, ZONES, REMEMBERED, planes.shape[1])
     out = np.full(shape, np.nan, dtype=np.float32)
-    apart, chance = take_apart(planes), np.random.default_rng(seed)
+    apart, chance = apart or take_apart(planes), np.random.default_rng(seed)
     vectors = apart.fine.transpose(0, 2, 3, 1)
     for k in np.unique(said):
         own = said == k
@@ -123,7 +129,9 @@ def remember(
     return out
 
 
-def broad_levels(planes: Floats, said: npt.NDArray[np.int64], classes: int) -> Floats:
+def broad_levels(
+    planes: Floats, said: npt.NDArray[np.int64], classes: int, apart: Detail | None = None
+) -> Floats:
     """Mean broad light of crops by class, channel and zone.
 
     Parameters
@@ -133,13 +141,15 @@ def broad_levels(planes: Floats, said: npt.NDArray[np.int64], classes: int) -> F
     said : int array N
         The class each crop is predicted.
     classes : int
+    apart : Detail, optional
+        See `remember`.
 
     Returns
     -------
     float array K C Z
         Prepared units; nan for a class without any crop.
     """
-    apart = take_apart(planes)
+    apart = apart or take_apart(planes)
     out = np.full((classes, planes.shape[1], ZONES), np.nan)
     for k in np.unique(said):
         own = said == k
