@@ -124,6 +124,8 @@ def auroc_interval(
     logit = math.log(theta / (1 - theta))
     error = math.sqrt(variance) / (theta * (1 - theta))
     draws, spread = _resample(wins, m, n, seed)
+    if len(draws) < RESAMPLES:  # leaving out those that tell all would forget the units that fail
+        return auroc_limits(theta, variance, (units_m, units_n), df, total)
     low, high = studentised(logit, error, draws, spread, 0.95)
     method = "bootstrap-t over units on the logit"
     return Interval(theta, _expit(low), _expit(high), total, method)

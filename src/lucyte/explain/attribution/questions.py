@@ -108,11 +108,11 @@ class Questions:
         out = np.empty((len(x), len(covers), len(windows)))
         for at in range(0, len(x), REMEMBERED):
             rows = np.arange(at, min(at + REMEMBERED, len(x)))
-            known = WindowedNetwork(model.network.eval(), x[rows])
+            known, empty = WindowedNetwork(model.network.eval(), x[rows]), fill[rows]
             for k, (ys, xs) in enumerate(windows):
                 window = (ys.start, ys.stop), (xs.start, xs.stop)
                 for c, planes in enumerate(covers):
-                    found = known.logits(planes, window, fill[rows][:, planes, ys, xs])
+                    found = known.logits(planes, window, empty[:, planes, ys, xs])
                     logits = found.double().numpy() / model.calibration.temperature
                     out[rows, c, k] = self.score.of(logits, rows)
         return out
